@@ -1,0 +1,93 @@
+"""Priors whose network is diffusers' `UNet2DModel`: our starter, published DDPM pipelines, converted ADM."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.domain.errors import PriorError, WeightsRejectedError
+from core.priors.base import parameterization_of, schedule_of
+from core.priors.spec import WEIGHTS_FILE, PriorSpec, read_spec
+from core.priors.weights import file_sha256, read_weights
+
+
+def build_network(spec: PriorSpec) -> nn.Module:
+    """The network a `prior.json` describes, with random weights.
+
+    Raises:
+        PriorError: `UNet2DModel` does not take these arguments.
+    """
+    from diffusers import UNet2DModel  # here: importing it costs three seconds, and `models list` needs none of it
+
+    arguments: dict[str, Any] = {key: value for key, value in spec.network.items() if not key.startswith("_")}
+    try:
+        network: nn.Module = UNet2DModel(**arguments)
+    except (TypeError, ValueError, KeyError) as error:
+        raise PriorError(
+            f"The network of prior {spec.name!r} cannot be built: {error}", "Convert or pull it again."
+        ) from error
+    return network
+
+
+class UNetPrior:
+    """A `UNet2DModel` behind the `Prior` protocol."""
+
+    def __init__(self, spec: PriorSpec, network: nn.Module) -> None:
+        """Wrap a network; it is moved to channels-last, which convolutions run faster in (CPU: 1.3 ×)."""
+        self.spec = spec
+        self.schedule = schedule_of(spec)
+        self.parameterization = parameterization_of(spec)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+        self.network.eval()
+        self.autocast_dtype: torch.dtype | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's parameters are."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: torch.device | str, autocast_dtype: torch.dtype | None = None) -> "UNetPrior":
+        """Move to a device; compute in `autocast_dtype` (bf16 on a GPU), or in float32 where it is None."""
+        self.network.to(device)
+        self.autocast_dtype = autocast_dtype
+        return self
+
+    def predict(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """See `Prior.predict`."""
+        factor = self.spec.pixel_unshuffle
+        inputs = functional.pixel_unshuffle(x_t, factor) if factor > 1 else x_t
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        enabled = self.autocast_dtype is not None
+        with torch.autocast(x_t.device.type, dtype=self.autocast_dtype or torch.bfloat16, enabled=enabled):
+            output: Tensor = self.network(inputs, t, return_dict=False)[0]
+        output = output.float()
+        return functional.pixel_shuffle(output, factor) if factor > 1 else output
+
+
+def load_unet_prior(folder: Path, verify: bool = True) -> UNetPrior:
+    """Load a prior folder: `prior.json` and `model.safetensors`.
+
+    Args:
+        folder: the prior's.
+        verify: compare the weights' sha256 with what `prior.json` says.
+
+    Raises:
+        PriorUnavailableError: no prior there.
+        PriorError: its description is wrong.
+        WeightsRejectedError: its weights are not exactly what the description says.
+    """
+    spec = read_spec(folder)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise WeightsRejectedError(f"{folder} has no {WEIGHTS_FILE}.", "Pull or convert the prior again.")
+    if verify and file_sha256(path) != spec.sha256:
+        raise WeightsRejectedError(
+            f"The weights of prior {spec.name!r} are not the ones its description names.",
+            "The file is damaged or was exchanged: pull or convert it again.",
+        )
+    network = build_network(spec)
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    network.load_state_dict(read_weights(path, expected), strict=True)
+    return UNetPrior(spec, network)

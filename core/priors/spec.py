@@ -1,0 +1,105 @@
+"""`prior.json`: what a prior folder says about its weights. Torch-free, so that the web side can read it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.domain.errors import PriorError, PriorUnavailableError
+
+PRIOR_FILE = "prior.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LinearScheduleSpec(_Frozen):
+    """β linear from start to end; `scaled_linear` is linear in √β."""
+
+    kind: Literal["linear", "scaled_linear"] = "linear"
+    steps: Annotated[int, Field(ge=2, le=10_000)] = 1000
+    beta_start: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.02
+
+
+class CosineScheduleSpec(_Frozen):
+    """ᾱ follows a squared cosine."""
+
+    kind: Literal["cosine"] = "cosine"
+    steps: Annotated[int, Field(ge=2, le=10_000)] = 1000
+
+
+class BetasScheduleSpec(_Frozen):
+    """The prior's own list of betas."""
+
+    kind: Literal["betas"] = "betas"
+    betas: Annotated[tuple[float, ...], Field(min_length=2, max_length=10_000)]
+
+
+ScheduleSpec = Annotated[
+    LinearScheduleSpec | CosineScheduleSpec | BetasScheduleSpec,
+    Field(discriminator="kind"),
+]
+
+
+class PriorSpec(_Frozen):
+    """One prior.
+
+    Attributes:
+        network: the arguments of diffusers' `UNet2DModel`.
+        pixel_unshuffle: the network sees the image through this factor (1: as it is).
+        prediction: what the network estimates.
+        variance: where the reverse step's variance comes from.
+        resolution: side of the square image in pixels.
+        category: what it is a prior of, e.g. faces, cats.
+        licence: of the weights, in words a user can act on.
+        commercial_use: whether that licence allows it.
+        sha256: of the weights file; what subject checkpoints refer to.
+    """
+
+    format: Literal["heirloom-prior/1"] = "heirloom-prior/1"
+    name: str
+    family: Literal["unet2d"] = "unet2d"
+    network: dict[str, Any]
+    pixel_unshuffle: Annotated[int, Field(ge=1, le=8)] = 1
+    prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    variance: Literal["fixed_small", "fixed_large", "learned_range"] = "fixed_small"
+    schedule: ScheduleSpec = LinearScheduleSpec()
+    resolution: Annotated[int, Field(ge=8, le=2048)]
+    category: str = "faces"
+    licence: str = "unknown"
+    commercial_use: bool = False
+    source: str = ""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def read_spec(folder: Path) -> PriorSpec:
+    """Read and check a folder's `prior.json`.
+
+    Raises:
+        PriorUnavailableError: there is none.
+        PriorError: it is not a valid one.
+    """
+    path = folder / PRIOR_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PriorUnavailableError(
+            f"There is no prior in {folder}.",
+            "`heirloom models list` shows what is here; `heirloom models pull NAME` fetches one.",
+        ) from error
+    try:
+        return PriorSpec.model_validate(json.loads(text))
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise PriorError(
+            f"{path} is not a valid prior description: {error}", "Convert or pull the prior again."
+        ) from error
+
+
+def write_spec(folder: Path, spec: PriorSpec) -> None:
+    """Write `prior.json`, readable by people."""
+    text = json.dumps(spec.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    (folder / PRIOR_FILE).write_text(text + "\n", encoding="utf-8")

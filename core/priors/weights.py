@@ -1,0 +1,115 @@
+"""Reading and writing weights: safetensors only, and only exactly what is expected.
+
+The library itself accepts duplicate keys and any number of empty tensors, so the header is checked first.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from core.domain.errors import CheckpointUnreadableError, HeirloomError, WeightsRejectedError
+
+ALLOWED_DTYPES = {"F16", "BF16", "F32"}
+_MAX_HEADER_BYTES = 4 * 2**20
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's bytes, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _reject_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError("a key occurs twice")
+    return dict(pairs)
+
+
+def read_header(path: Path, error: type[HeirloomError] = WeightsRejectedError) -> dict[str, dict[str, object]]:
+    """A safetensors file's header: name → {dtype, shape, data_offsets}; `__metadata__` → strings.
+
+    Raises:
+        WeightsRejectedError: (or the given error) not a well-formed safetensors file.
+    """
+    advice = "The file is damaged or of another kind: fetch or make it again."
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if not 2 <= size <= _MAX_HEADER_BYTES:
+                raise ValueError("its header has an impossible length")
+            header = json.loads(file.read(size), object_pairs_hook=_reject_duplicates)
+    except (OSError, ValueError, RecursionError) as cause:
+        raise error(f"{path.name} is not a safetensors file ({cause}).", advice) from cause
+    if not isinstance(header, dict) or not all(isinstance(value, dict) for value in header.values()):
+        raise error(f"{path.name} is not a safetensors file.", advice)
+    return header
+
+
+def read_weights(
+    path: Path, expected: Mapping[str, tuple[int, ...]], error: type[HeirloomError] = WeightsRejectedError
+) -> dict[str, Tensor]:
+    """Load tensors by exact key, dtype and shape, finite values only, as float32.
+
+    Args:
+        path: the safetensors file.
+        expected: every key that must be there, with its shape; no other may.
+        error: what to raise.
+
+    Raises:
+        WeightsRejectedError: (or the given error) something is missing, too much, misshapen or not finite.
+    """
+    header = read_header(path, error)
+    header.pop("__metadata__", None)
+    advice = "These weights belong to another network, or the file is damaged: check where it came from."
+    missing, surplus = sorted(expected.keys() - header.keys()), sorted(header.keys() - expected.keys())
+    if missing or surplus:
+        what = f"lacks {missing[0]!r}" if missing else f"has the unexpected key {surplus[0]!r}"
+        more = len(missing) + len(surplus) - 1
+        raise error(f"{path.name} {what}" + (f" and {more} more differences." if more else "."), advice)
+    for key, entry in header.items():
+        if entry.get("dtype") not in ALLOWED_DTYPES:
+            raise error(f"{path.name}: {key!r} has the type {entry.get('dtype')}, not a 16- or 32-bit float.", advice)
+        if tuple(entry.get("shape", ())) != tuple(expected[key]):  # type: ignore[arg-type]  # any JSON compares
+            raise error(f"{path.name}: {key!r} has shape {entry.get('shape')}, not {list(expected[key])}.", advice)
+    tensors: dict[str, Tensor] = {}
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            for key in expected:
+                tensors[key] = file.get_tensor(key).float()
+    except (SafetensorError, OSError) as cause:
+        raise error(f"{path.name} cannot be read to its end.", advice) from cause
+    for key, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise error(f"{path.name}: {key!r} holds values that are not finite.", advice)
+    return tensors
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The strings a safetensors file carries about itself.
+
+    Raises:
+        CheckpointUnreadableError: not a safetensors file.
+    """
+    metadata = read_header(path, CheckpointUnreadableError).get("__metadata__", {})
+    return {key: str(value) for key, value in metadata.items()}
+
+
+def weights_bytes(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None, dtype: torch.dtype = torch.float16
+) -> bytes:
+    """Serialise tensors as safetensors, floats in `dtype`, keys sorted so that equal weights give equal bytes."""
+    ready = {
+        key: (tensors[key].detach().to(dtype) if tensors[key].is_floating_point() else tensors[key]).cpu().contiguous()
+        for key in sorted(tensors)
+    }
+    return bytes(save(ready, dict(metadata) if metadata else None))
