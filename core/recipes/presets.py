@@ -1,0 +1,101 @@
+"""The presets, one row each: its numbers, what it buys, where it comes from."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from core.domain.errors import InvalidRecipeError
+from core.domain.mode import Mode
+from core.recipes.schema import AlbumRecipe, FinetuneRecipe, Recipe, RestoreRecipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named recipe.
+
+    Attributes:
+        recipe: its numbers.
+        buys: what it is good for, one sentence.
+        source: where the numbers come from.
+    """
+
+    recipe: Recipe
+    buys: str
+    source: str
+
+
+_PRESETS = (
+    Preset(
+        Recipe(
+            name="paper-generative",
+            mode=Mode.GENERATIVE,
+            album=AlbumRecipe(images=16, start_steps=200, guidance_scale=0.3, guidance_every=10),
+            finetune=FinetuneRecipe(iterations=3_000, batch=4, learning_rate=1e-5),
+            restore=RestoreRecipe(noise_steps=200),
+        ),
+        buys="The paper's blind restoration of one photo, for a 256-pixel prior on a GPU.",
+        source="Ding et al., CVPR 2024, section 4.1; λ and n from the authors' released sampler",
+    ),
+    Preset(
+        Recipe(
+            name="paper-personal",
+            mode=Mode.PERSONAL,
+            finetune=FinetuneRecipe(iterations=5_000, batch=4, learning_rate=1e-5),
+            restore=RestoreRecipe(noise_steps=200),
+        ),
+        buys="The paper's personal model: tune once on about 20 photos, for a 256-pixel prior on a GPU.",
+        source="Ding et al., CVPR 2024, section 4.2",
+    ),
+    Preset(
+        Recipe(
+            name="quick-generative",
+            mode=Mode.GENERATIVE,
+            album=AlbumRecipe(images=8, start_steps=200, sampler="dpm-solver++", sampler_steps=20, batch=8),
+            finetune=FinetuneRecipe(iterations=120, batch=4, learning_rate=1e-4, timesteps_below=250),
+            restore=RestoreRecipe(noise_steps=200, sampler="dpm-solver++", sampler_steps=25),
+        ),
+        buys="One photo in minutes without a GPU, with the starter prior.",
+        source="ours: docs/reference/measurements.md",
+    ),
+    Preset(
+        Recipe(
+            name="quick-personal",
+            mode=Mode.PERSONAL,
+            finetune=FinetuneRecipe(iterations=250, batch=4, learning_rate=1e-4, timesteps_below=250),
+            restore=RestoreRecipe(noise_steps=200, sampler="dpm-solver++", sampler_steps=25),
+        ),
+        buys="A personal checkpoint in minutes without a GPU, with the starter prior; seconds a photo afterwards.",
+        source="ours: docs/reference/measurements.md",
+    ),
+    Preset(
+        Recipe(name="direct", mode=Mode.DIRECT, restore=RestoreRecipe(noise_steps=200)),
+        buys="The prior as it is: a preview, and the baseline that the other modes must beat.",
+        source="Ding et al., CVPR 2024, equation 5",
+    ),
+)
+
+PRESETS: dict[str, Preset] = {preset.recipe.name: preset for preset in _PRESETS}
+
+
+def preset(name: str) -> Preset:
+    """Look a preset up.
+
+    Raises:
+        InvalidRecipeError: there is none of that name; the message names the nearest.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    near = get_close_matches(name, PRESETS, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise InvalidRecipeError(f"There is no recipe {name!r}.", f"{hint}The presets are {', '.join(PRESETS)}.")
+
+
+def default_preset(mode: Mode, resolution: int) -> Preset:
+    """The preset for a prior: `quick-*` below 256 pixels, `paper-*` from there on; `direct` for the direct mode.
+
+    Args:
+        mode: personal, generative or direct.
+        resolution: the prior's, in pixels.
+    """
+    if mode is Mode.DIRECT:
+        return PRESETS["direct"]
+    return PRESETS[f"{'paper' if resolution >= 256 else 'quick'}-{mode.value}"]
