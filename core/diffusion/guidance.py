@@ -32,7 +32,8 @@ def distance(predicted_x0: Tensor, degraded: Tensor, norm: GuidanceNorm) -> Tens
         return difference.abs().sum(dim=1)
     if norm is GuidanceNorm.L2_SQUARED:
         return difference.square().sum(dim=1)
-    return torch.linalg.vector_norm(difference, dim=1)
+    norms: Tensor = torch.linalg.vector_norm(difference, dim=1)
+    return norms
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def normal_kl(mean_1: Tensor, log_variance_1: Tensor, mean_2: Tensor, log_varian
 
 
 def discretized_log_likelihood(x0: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    """log p(x_0) in nats of 8-bit levels under a Gaussian, element by element (Ho et al. 2020, equation 13).
+    """Log p(x_0) in nats of 8-bit levels under a Gaussian, element by element (Ho et al. 2020, equation 13).
 
     Args:
         x0: in [−1, 1] on the 256-level grid.

@@ -110,7 +110,7 @@ def posterior_mean(x0: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule) 
 def reverse_log_variance(
     position: Tensor | None, x_t: Tensor, t: Tensor, schedule: NoiseSchedule, variance: Variance
 ) -> Tensor:
-    """log σ²_t of the reverse step, broadcastable to x_t.
+    """Log σ²_t of the reverse step, broadcastable to x_t.
 
     Args:
         position: the network's v in [−1, 1] for LEARNED_RANGE, else None.

@@ -103,7 +103,8 @@ def sample_dpm_solver(
         noise_steps: K.
         noise: draws [N, C, H, W] ~ N(0, I), once per step where `stochastic`.
         guidance: pull towards the photo, or None; one pull for each step that spans a guided index.
-        on_step: progress and cancellation. Multistep history is not part of x: such a chain restarts, it does not resume.
+        on_step: progress and cancellation. Such a chain restarts, it does not resume:
+            its multistep history is not part of x.
         sampler_steps: network calls.
         stochastic: the SDE variant, which adds fresh noise at every step as the ancestral chain does.
 

@@ -56,7 +56,7 @@ class NoiseSchedule:
 
     @cached_property
     def posterior_log_variance_clipped(self) -> Tensor:
-        """log β̃_t, with β̃_0 = 0 replaced by β̃_1 (Ho et al. 2020; Nichol & Dhariwal 2021). [T] float64."""
+        """Log β̃_t, with β̃_0 = 0 replaced by β̃_1 (Ho et al. 2020; Nichol & Dhariwal 2021). [T] float64."""
         variance = self.posterior_variance
         first = variance[1:2] if self.steps > 1 else self.betas[:1]
         return torch.log(torch.cat([first, variance[1:]]))

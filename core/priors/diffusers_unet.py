@@ -41,12 +41,14 @@ class UNetPrior:
         self.parameterization = parameterization_of(spec)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
         self.network.eval()
+        self.network.requires_grad_(False)  # a prior is read-only; core.priors.adapters makes what can be tuned
         self.autocast_dtype: torch.dtype | None = None
 
     @property
     def device(self) -> torch.device:
         """Where the network's parameters are."""
-        return next(self.network.parameters()).device
+        parameter: Tensor = next(self.network.parameters())
+        return parameter.device
 
     def to(self, device: torch.device | str, autocast_dtype: torch.dtype | None = None) -> "UNetPrior":
         """Move to a device; compute in `autocast_dtype` (bf16 on a GPU), or in float32 where it is None."""

@@ -1,0 +1,64 @@
+"""Deliberate degradations of clean faces: for benchmarks and for scoring checkpoints on held-out photos.
+
+Never used for training a prior or a subject checkpoint: the method assumes nothing about the degradation.
+"""
+
+import io
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from PIL import Image
+
+Degradation = Literal["blur", "noise", "down4", "jpeg", "mix"]
+DEGRADATIONS: tuple[Degradation, ...] = get_args(Degradation)
+
+_REFERENCE_SIDE_PIXELS = 128
+
+
+def degrade(image: np.ndarray, kind: Degradation, rng: np.random.Generator) -> np.ndarray:
+    """Degrade a face; blur widths are stated at 128 pixels a side and scale with the image.
+
+    Args:
+        image: [S, S, 3] uint8.
+        kind: blur (Gaussian, σ 1.5 … 3), noise (σ 15 … 35 levels), down4 (area ×¼, bicubic back), jpeg (quality
+            8 … 20), mix (blur, ×½ … ¼, noise σ 5 … 15, jpeg 20 … 50, in that order).
+        rng: all randomness.
+
+    Returns:
+        [S, S, 3] uint8.
+    """
+    scale = image.shape[0] / _REFERENCE_SIDE_PIXELS
+    if kind == "blur":
+        return _blur(image, rng.uniform(1.5, 3.0) * scale)
+    if kind == "noise":
+        return _noise(image, rng.uniform(15, 35), rng)
+    if kind == "down4":
+        return _shrink_and_enlarge(image, 4.0)
+    if kind == "jpeg":
+        return _jpeg(image, int(rng.integers(8, 21)))
+    worse = _blur(image, rng.uniform(0.7, 1.8) * scale)
+    worse = _shrink_and_enlarge(worse, rng.uniform(2.0, 4.0))
+    worse = _noise(worse, rng.uniform(5, 15), rng)
+    return _jpeg(worse, int(rng.integers(20, 51)))
+
+
+def _blur(image: np.ndarray, sigma_pixels: float) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_pixels, borderType=cv2.BORDER_REFLECT_101))
+
+
+def _noise(image: np.ndarray, sigma_levels: float, rng: np.random.Generator) -> np.ndarray:
+    noisy = image.astype(np.float64) + rng.normal(0.0, sigma_levels, image.shape)
+    return noisy.round().clip(0, 255).astype(np.uint8)
+
+
+def _shrink_and_enlarge(image: np.ndarray, factor: float) -> np.ndarray:
+    side = image.shape[0]
+    small = cv2.resize(image, (round(side / factor),) * 2, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
+
+
+def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer, formats=("JPEG",)).convert("RGB"))

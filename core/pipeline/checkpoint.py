@@ -1,0 +1,122 @@
+"""The subject checkpoint: what tuning yields, one safetensors file.
+
+Metadata: format, kind, prior_sha256, recipe, seed, album_sha256, step, scores. Floats in half precision.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from core.domain.errors import CheckpointMismatchError, CheckpointUnreadableError
+from core.priors.adapters import apply_tuned_state, expected_shapes
+from core.priors.diffusers_unet import UNetPrior
+from core.priors.weights import read_metadata, read_weights, weights_bytes
+from core.recipes.schema import FinetuneRecipe
+
+FORMAT = "heirloom-checkpoint/1"
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a subject checkpoint says about itself.
+
+    Attributes:
+        prior_sha256: the weights it was tuned from; it fits no others.
+        prior_name: for people.
+        finetune: the numbers it was tuned with.
+        seed: the request's.
+        album_sha256: of the anchors it was tuned on.
+        step: iterations done.
+        scores: what was measured while tuning, e.g. the mean loss.
+    """
+
+    prior_sha256: str
+    prior_name: str
+    finetune: FinetuneRecipe
+    seed: int
+    album_sha256: str
+    step: int
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def metadata(self) -> dict[str, str]:
+        """As a safetensors file carries it: strings only."""
+        return {
+            "format": FORMAT,
+            "kind": self.finetune.method,
+            "prior_sha256": self.prior_sha256,
+            "prior_name": self.prior_name,
+            "recipe": self.finetune.model_dump_json(),
+            "seed": str(self.seed),
+            "album_sha256": self.album_sha256,
+            "step": str(self.step),
+            "scores": json.dumps(self.scores, sort_keys=True),
+        }
+
+
+def checkpoint_bytes(info: CheckpointInfo, tensors: dict[str, Tensor]) -> bytes:
+    """Serialise a subject checkpoint."""
+    return weights_bytes(tensors, info.metadata())
+
+
+def read_info(path: Path) -> CheckpointInfo:
+    """Read what a checkpoint says about itself, without its weights.
+
+    Raises:
+        CheckpointUnreadableError: not a Heirloom checkpoint.
+    """
+    metadata = read_metadata(path)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointUnreadableError(
+            f"{path.name} is not a Heirloom checkpoint.", "`heirloom tune ALBUM -o FILE.safetensors` makes one."
+        )
+    try:
+        finetune = FinetuneRecipe.model_validate_json(metadata["recipe"])
+        scores: dict[str, Any] = json.loads(metadata["scores"])
+        return CheckpointInfo(
+            prior_sha256=metadata["prior_sha256"],
+            prior_name=metadata["prior_name"],
+            finetune=finetune,
+            seed=int(metadata["seed"]),
+            album_sha256=metadata["album_sha256"],
+            step=int(metadata["step"]),
+            scores={name: float(value) for name, value in scores.items()},
+        )
+    except (KeyError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        raise CheckpointUnreadableError(f"{path.name} has damaged metadata.", "Tune the album again.") from error
+
+
+def apply_checkpoint(prior: UNetPrior, path: Path) -> UNetPrior:
+    """A copy of the prior, constrained by a subject checkpoint.
+
+    Args:
+        prior: left untouched.
+        path: the checkpoint's file.
+
+    Raises:
+        CheckpointUnreadableError: not a Heirloom checkpoint, or damaged.
+        CheckpointMismatchError: tuned from other prior weights.
+    """
+    info = read_info(path)
+    if info.prior_sha256 != prior.spec.sha256:
+        raise CheckpointMismatchError(
+            f"The checkpoint was tuned from the prior {info.prior_name!r} ({info.prior_sha256[:12]}), "
+            f"not from {prior.spec.name!r} ({prior.spec.sha256[:12]}).",
+            "Choose that prior with --prior, or tune the album again with this one.",
+        )
+    finetune = info.finetune
+    expected = expected_shapes(prior, finetune.method, finetune.rank)
+    tensors = read_weights(path, expected, CheckpointUnreadableError)
+    return apply_tuned_state(prior, finetune.method, finetune.rank, tensors)
+
+
+def apply_checkpoint_bytes(prior: UNetPrior, data: bytes) -> UNetPrior:
+    """`apply_checkpoint` for a checkpoint that is in memory; the file it passes through is deleted."""
+    with tempfile.TemporaryDirectory(prefix="heirloom-") as folder:
+        path = Path(folder) / "checkpoint.safetensors"
+        path.write_bytes(data)
+        return apply_checkpoint(prior, path)

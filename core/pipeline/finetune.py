@@ -1,0 +1,163 @@
+"""Fine-tuning: the prior's space is constrained to images that share the anchors' features (paper, section 3.3)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.diffusion.images import images_to_tensor
+from core.diffusion.loss import training_loss
+from core.diffusion.process import add_noise
+from core.diffusion.seeds import derive_seed, image_generator
+from core.pipeline.artifacts import pack, unpack
+from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
+from core.priors.adapters import tunable_copy, tuned_parameters, tuned_state
+from core.priors.diffusers_unet import UNetPrior
+from core.recipes.schema import FinetuneRecipe
+
+SAVE_EVERY_SECONDS = 60.0
+
+
+def finetune(
+    prior: UNetPrior,
+    anchors: list[np.ndarray],
+    recipe: FinetuneRecipe,
+    seed: int,
+    album_sha256: str,
+    *,
+    on_step: Callable[[int], None],
+    load_state: Callable[[], bytes | None],
+    save_state: Callable[[bytes], None],
+    save_every_seconds: float = SAVE_EVERY_SECONDS,
+) -> bytes:
+    """Tune a prior on anchors; raw weights are kept, not an average (method.md, section 4).
+
+    Everything random at an iteration is drawn from (seed, iteration), so a resumed run repeats the uninterrupted
+    one: bit for bit on a CPU with equal threads.
+
+    Args:
+        prior: left untouched.
+        anchors: at the prior's resolution, each [R, R, 3] uint8.
+        recipe: the tuning's numbers.
+        seed: the request's.
+        album_sha256: of the anchors, written into the checkpoint.
+        on_step: told the iterations done so far; may raise to stop.
+        load_state: the saved resume state, or None.
+        save_state: keeps the resume state.
+        save_every_seconds: how often.
+
+    Returns:
+        A subject checkpoint's bytes.
+    """
+    images = images_to_tensor(anchors).to(prior.device)
+    tuned = tunable_copy(prior, recipe.method, recipe.rank)
+    parameters = tuned_parameters(tuned, recipe.method)
+    optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.learning_rate, weight_decay=0.0)
+    iteration, loss_sum = 0, 0.0
+    if (state := load_state()) is not None:
+        iteration, loss_sum = _load_resume_state(state, parameters, optimizer, prior.device)
+    saved_at = time.monotonic()
+    on_step(iteration)
+
+    tuned.network.train()
+    while iteration < recipe.iterations:
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * (1.0 - iteration / recipe.iterations)
+        loss = _iteration_loss(tuned, images, recipe, seed, iteration)
+        gradients = torch.autograd.grad(loss, list(parameters.values()))
+        for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+        loss_sum += float(loss.detach())
+        iteration += 1
+        if iteration < recipe.iterations and time.monotonic() - saved_at > save_every_seconds:
+            save_state(_resume_state(iteration, loss_sum, parameters, optimizer))
+            saved_at = time.monotonic()
+        on_step(iteration)
+
+    info = CheckpointInfo(
+        prior_sha256=prior.spec.sha256,
+        prior_name=prior.spec.name,
+        finetune=recipe,
+        seed=seed,
+        album_sha256=album_sha256,
+        step=iteration,
+        scores={"mean_loss": loss_sum / recipe.iterations},
+    )
+    return checkpoint_bytes(info, tuned_state(tuned, recipe.method))
+
+
+def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, seed: int, iteration: int) -> Tensor:
+    generator = image_generator(seed, "finetune", iteration)
+    x0 = images[anchor_indices(len(images), recipe.batch, seed, iteration)]
+    steps = min(recipe.timesteps_below or tuned.schedule.steps, tuned.schedule.steps)
+    t = torch.randint(steps, (recipe.batch,), generator=generator).to(x0.device)
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    if recipe.flips:
+        mirrored = (torch.rand(recipe.batch, generator=generator) < 0.5).to(x0.device).view(-1, 1, 1, 1)
+        x0 = torch.where(mirrored, x0.flip(-1), x0)
+    x_t = add_noise(x0, noise, t, tuned.schedule)
+    devices = [x0.device] if x0.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        # Dropout takes no generator: its draws are tied to the iteration instead, so they need no saved state.
+        torch.manual_seed(derive_seed(seed, "dropout", iteration))
+        output = tuned.predict(x_t, t)
+    return training_loss(output, x0, noise, t, tuned.schedule, tuned.parameterization).total.mean()
+
+
+def anchor_indices(count: int, batch: int, seed: int, iteration: int) -> Tensor:
+    """Which anchors an iteration sees: shuffled anew each time all were seen, so that none is left out.
+
+    Args:
+        count: anchors there are.
+        batch: anchors wanted; more than `count` repeats some.
+        seed: the request's.
+        iteration: 0, 1, ….
+
+    Returns:
+        [batch] int64 on the CPU.
+    """
+    positions = range(iteration * batch, (iteration + 1) * batch)
+    epochs = {p // count for p in positions}
+    order = {
+        epoch: torch.randperm(count, generator=image_generator(seed, "anchors", epoch)) for epoch in sorted(epochs)
+    }
+    return torch.stack([order[p // count][p % count] for p in positions])
+
+
+def _resume_state(
+    iteration: int, loss_sum: float, parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
+) -> bytes:
+    arrays: dict[str, np.ndarray] = {}
+    for name, parameter in parameters.items():
+        moments: dict[str, Any] = optimizer.state[parameter]
+        arrays[f"weight/{name}"] = parameter.detach().cpu().numpy()
+        arrays[f"first/{name}"] = moments["exp_avg"].cpu().numpy()
+        arrays[f"second/{name}"] = moments["exp_avg_sq"].cpu().numpy()
+    return pack(arrays, {"iteration": iteration, "loss_sum": loss_sum})
+
+
+def _load_resume_state(
+    state: bytes, parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW, device: torch.device
+) -> tuple[int, float]:
+    arrays, values = unpack(state)
+    iteration = int(values["iteration"])
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(torch.from_numpy(arrays[f"weight/{name}"]).to(device))
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(iteration)),
+                "exp_avg": _like(arrays[f"first/{name}"], parameter),
+                "exp_avg_sq": _like(arrays[f"second/{name}"], parameter),
+            }
+    return iteration, float(values["loss_sum"])
+
+
+def _like(array: np.ndarray, parameter: torch.nn.Parameter) -> Tensor:
+    """An optimizer moment with its parameter's memory layout, so that resumed sums run in the same order."""
+    moment = torch.empty_like(parameter, requires_grad=False)
+    moment.copy_(torch.from_numpy(array))
+    return moment

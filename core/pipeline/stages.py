@@ -1,0 +1,219 @@
+"""The stages as the runner calls them: a call and a context in, one artifact for each item out."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.domain.errors import AlbumTooSmallError, BadInputError, CheckpointError
+from core.imaging.align import aligned_crop, largest_face_crop
+from core.imaging.detail import merge_detail
+from core.imaging.faces import DlibFaceFinder, FaceFinder
+from core.imaging.intake import Limits, decode_photo
+from core.imaging.resize import resize
+from core.pipeline.album import sample_album
+from core.pipeline.artifacts import pack, unpack
+from core.pipeline.checkpoint import apply_checkpoint_bytes
+from core.pipeline.finetune import finetune
+from core.pipeline.plan import MIN_ALBUM_PHOTOS, StageCall
+from core.pipeline.ports import Ports
+from core.pipeline.quality import scores
+from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.pipeline.restore import restore_batch
+from core.priors.diffusers_unet import UNetPrior
+from core.recipes.schema import Recipe
+
+
+@dataclass
+class Context:
+    """What every stage of one run may use.
+
+    Attributes:
+        request: what is wanted.
+        recipe: the numbers.
+        prior: untouched.
+        ports: progress, cancel, store.
+        hashes: of every item planned, for look-ups in the store.
+        errors: items that cannot be made because of what was sent; whatever needs them is skipped.
+        limits: on what is decoded.
+    """
+
+    request: RestoreRequest | TuneRequest
+    recipe: Recipe
+    prior: UNetPrior
+    ports: Ports
+    hashes: dict[tuple[str, str], str]
+    errors: dict[tuple[str, str], BadInputError] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    finder: FaceFinder = field(default_factory=DlibFaceFinder)
+    _constrained: tuple[str, UNetPrior] | None = None
+
+    def output(self, stage: str, item: str) -> bytes:
+        """What an earlier stage made."""
+        data = self.ports.store.get(stage, item, self.hashes[stage, item])
+        if data is None:
+            raise CheckpointError(f"The stored output of the stage {stage} is damaged.", "Run the same command again.")
+        return data
+
+    def constrained(self, checkpoint: bytes) -> UNetPrior:
+        """The prior with a checkpoint applied; the last one is kept, since batches share it."""
+        key = hashlib.sha256(checkpoint).hexdigest()
+        if self._constrained is None or self._constrained[0] != key:
+            self._constrained = None  # free the old one before the new one is made
+            self._constrained = (key, apply_checkpoint_bytes(self.prior, checkpoint))
+        return self._constrained[1]
+
+    def photo(self, kind: str, index: int) -> Photo:
+        """A photo of the request, by its kind ("photo" or "album") and place."""
+        if kind == "album":
+            return self.request.album[index]
+        if isinstance(self.request, TuneRequest):
+            raise TypeError("a tune request has no photos beside its album")
+        return self.request.photos[index]
+
+    def report(self, call: StageCall, done: int, total: int) -> None:
+        """Tell progress, and stop here if that was asked."""
+        self.ports.progress.report(call.stage, call.items[0], done, total)
+        self.ports.cancel.check()
+
+
+Handler = Callable[[StageCall, Context], list[bytes]]
+
+
+def align(call: StageCall, context: Context) -> list[bytes]:
+    """Decode a photo and cut its largest face out, or take it as the crop it already is."""
+    photo = context.photo(call.items[0].partition("-")[0], call.sources[0])
+    image = decode_photo(photo.data, context.limits)
+    if photo.aligned:
+        return [pack({"crop": aligned_crop(image)})]
+    found = largest_face_crop(image, context.finder)
+    return [pack({"crop": found.crop, "quad": found.alignment.quad})]
+
+
+def curate(call: StageCall, context: Context) -> list[bytes]:
+    """Choose the anchors: usable faces, each once, at the prior's resolution; and say why the others are left out."""
+    side = context.prior.spec.resolution
+    kept: dict[str, np.ndarray] = {}
+    report = []
+    for index, need in zip(call.sources, call.needs, strict=True):
+        entry = {"label": context.photo("album", index).label, "kept": False, "code": "", "reason": ""}
+        error = context.errors.get(need)
+        if error is not None:
+            entry |= {"code": error.code, "reason": error.message}
+        else:
+            crop = unpack(context.output(*need))[0]["crop"]
+            key = hashlib.sha256(crop.tobytes()).hexdigest()
+            if crop.shape[0] * 2 < side:
+                entry |= {
+                    "code": "face_too_small",
+                    "reason": f"The face is {crop.shape[0]} pixels wide; {side // 2} are needed.",
+                }
+            elif key in kept:
+                entry |= {"code": "duplicate", "reason": "The same picture is in the album already."}
+            else:
+                kept[key] = resize(crop, side)
+                entry["kept"] = True
+        report.append(entry)
+    if len(kept) < MIN_ALBUM_PHOTOS:
+        reasons = sorted({str(entry["reason"]) for entry in report if entry["reason"]})
+        raise AlbumTooSmallError(
+            f"Only {len(kept)} of the album's {len(report)} photos can be used; {MIN_ALBUM_PHOTOS} are needed. "
+            + " ".join(reasons[:3]),
+            "Add clear photos of the person, about twenty in varied pose and light.",
+        )
+    context.report(call, 1, 1)
+    return [pack({"anchors": np.stack(list(kept.values()))}, {"report": report})]
+
+
+def album(call: StageCall, context: Context) -> list[bytes]:
+    """Sample one batch of the generative album."""
+    recipe = context.recipe.album
+    if recipe is None:
+        raise ValueError("an album stage needs an album recipe")
+    photo = resize(unpack(context.output(*call.needs[0]))[0]["crop"], context.prior.spec.resolution)
+    key = call.hashes[0]
+    state = ("resume-album", call.items[0], key)
+    made = sample_album(
+        context.prior,
+        photo,
+        recipe,
+        context.request.seed,
+        context.hashes[call.needs[0]],
+        call.images,
+        on_step=lambda done: context.report(call, done, recipe.start_steps),
+        load_state=lambda: context.ports.store.get(*state),
+        save_state=lambda data: context.ports.store.put(*state, data),
+    )
+    return [pack({"anchor": image}) for image in made]
+
+
+def tune(call: StageCall, context: Context) -> list[bytes]:
+    """Fine-tune on the anchors: a person's curated album, or the one sampled from the photo."""
+    recipe = context.recipe.finetune
+    if recipe is None:
+        raise ValueError("a finetune stage needs a finetune recipe")
+    if call.needs[0][0] == "curate":
+        anchors = list(unpack(context.output(*call.needs[0]))[0]["anchors"])
+    else:
+        anchors = [unpack(context.output(*need))[0]["anchor"] for need in call.needs]
+    digest = hashlib.sha256(b"".join(anchor.tobytes() for anchor in anchors)).hexdigest()
+    state = ("resume-finetune", call.items[0], call.hashes[0])
+    return [
+        finetune(
+            context.prior,
+            anchors,
+            recipe,
+            context.request.seed,
+            digest,
+            on_step=lambda done: context.report(call, done, recipe.iterations),
+            load_state=lambda: context.ports.store.get(*state),
+            save_state=lambda data: context.ports.store.put(*state, data),
+        )
+    ]
+
+
+def restore(call: StageCall, context: Context) -> list[bytes]:
+    """Restore a batch of photos with the prior that the request constrained, or the untouched one."""
+    prior = context.prior
+    request = context.request
+    tuned = [need for need in call.needs if need[0] == "finetune"]
+    if tuned:
+        prior = context.constrained(context.output(*tuned[0]))
+    elif isinstance(request, RestoreRequest) and request.checkpoint is not None:
+        prior = context.constrained(request.checkpoint)
+    side = prior.spec.resolution
+    keys = [("align", f"photo-{index}") for index in call.sources]
+    photos = [resize(unpack(context.output(*key))[0]["crop"], side) for key in keys]
+    made = restore_batch(
+        prior,
+        photos,
+        context.recipe.restore,
+        request.seed,
+        [context.hashes[key] for key in keys],
+        call.candidates,
+        on_step=lambda done, total: context.report(call, done, total),
+    )
+    return [pack({"native": image}) for image in made]
+
+
+def composite(call: StageCall, context: Context) -> list[bytes]:
+    """Bring the restored face to the crop's size, with the detail that is the photo's own; score it."""
+    native = unpack(context.output(*call.needs[0]))[0]["native"]
+    crop = unpack(context.output(*call.needs[1]))[0]["crop"]
+    own_size = isinstance(context.request, RestoreRequest) and context.request.native
+    image = native if own_size else merge_detail(native, crop)
+    degraded = resize(crop, native.shape[0])
+    numbers = scores(context.prior, crop, image, degraded, native)
+    context.report(call, 1, 1)
+    return [pack({"image": image, "native": native}, numbers)]
+
+
+HANDLERS: dict[str, Handler] = {
+    "align": align,
+    "curate": curate,
+    "album": album,
+    "finetune": tune,
+    "restore": restore,
+    "composite": composite,
+}
