@@ -1,0 +1,57 @@
+"""Where to compute and how precisely: chosen once, at the edge."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from core.domain.errors import HeirloomError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Device(StrEnum):
+    """`auto` takes a GPU where there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Precision(StrEnum):
+    """`auto` is bf16 on CUDA and fp32 elsewhere."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+def open_device(device: Device) -> "torch.device":
+    """The device asked for.
+
+    Raises:
+        HeirloomError: it is not there, or torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise HeirloomError(
+            "torch is not installed, and this command computes.", "Install it with `pip install 'heirloom[worker]'`."
+        ) from error
+    here = {Device.CPU: True, Device.CUDA: torch.cuda.is_available(), Device.MPS: torch.backends.mps.is_available()}
+    if device is Device.AUTO:
+        return torch.device(next(d for d in (Device.CUDA, Device.MPS, Device.CPU) if here[d]).value)
+    if not here[device]:
+        raise HeirloomError(
+            f"There is no {device.value} device here.", "Use --device auto, and `heirloom doctor` to see what works."
+        )
+    return torch.device(device.value)
+
+
+def autocast_of(precision: Precision, device: "torch.device") -> "torch.dtype | None":
+    """The type networks compute in, or None for float32."""
+    import torch
+
+    if precision is Precision.BF16 or (precision is Precision.AUTO and device.type == "cuda"):
+        return torch.bfloat16
+    return None

@@ -1,0 +1,94 @@
+"""Progress bars with an ETA that is measured, not guessed."""
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+console = Console(stderr=True)
+"""People's text goes to standard error; standard output is for `--json` and paths."""
+
+
+class MeasuredRemaining(ProgressColumn):
+    """Time left, from the mean of the steps done by this process; nothing before two steps are measured."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """See rich's `ProgressColumn`."""
+        resumed_at = float(task.fields.get("resumed_at", 0))
+        done = task.completed - resumed_at
+        if task.finished or task.total is None or done < 2 or task.elapsed is None:
+            return Text("")
+        left = task.elapsed / done * (task.total - task.completed)
+        return Text(f"about {duration(left)} left", style="cyan")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, e.g. "8 s", "2 min 05 s", "1 h 04 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def new_progress(quiet: bool) -> Progress:
+    """A bar on standard error; without a terminal it stays silent."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        MeasuredRemaining(),
+        console=console,
+        transient=False,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+
+
+class StageBars:
+    """The pipeline's `Progress` port as bars: one per stage and item.
+
+    Where standard error is no terminal, each finished stage prints one line instead.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        """Bars on standard error, unless `quiet`."""
+        self._progress = new_progress(quiet)
+        self._quiet = quiet
+        self._current: tuple[str, str] | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "StageBars":
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def report(self, stage: str, item: str, done: int, total: int) -> None:
+        """See `core.pipeline.ports.Progress`."""
+        if self._current != (stage, item):
+            self._current = (stage, item)
+            self._task = self._progress.add_task(f"{stage:<9} {item}", total=total, resumed_at=done)
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+        if done == total and self._progress.disable and not self._quiet:
+            console.print(f"{stage} {item}: done", highlight=False)

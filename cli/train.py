@@ -1,0 +1,142 @@
+"""`heirloom models train`: a prior of anybody's own domain, from any folder or zip of images."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.device import Device, open_device
+from cli.progress import console, new_progress
+from core.priors.spec import LinearScheduleSpec, PriorSpec
+from core.priors.training.recipe import build_training_recipe
+
+STARTER_NETWORK: dict[str, Any] = {
+    "sample_size": 64,
+    "in_channels": 12,
+    "out_channels": 12,
+    "down_block_types": ["DownBlock2D", "DownBlock2D", "DownBlock2D", "AttnDownBlock2D"],
+    "up_block_types": ["AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"],
+    "block_out_channels": [64, 96, 128, 192],
+    "layers_per_block": 1,
+    "attention_head_dim": 32,
+    "norm_num_groups": 16,
+    "norm_eps": 1e-5,
+    "act_fn": "silu",
+}
+"""8.2 million parameters behind a factor-2 pixel-unshuffle: small enough to train and to run without a GPU."""
+
+
+def train_command(
+    sources: Annotated[list[Path], typer.Argument(help="Folders or zips of images.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the prior and its resume state.")],
+    start: Annotated[str | None, typer.Option("--from", help="Prior to continue: a folder or a name.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the new prior.")] = "trained",
+    category: Annotated[str, typer.Option(help="What it is a prior of.")] = "faces",
+    licence: Annotated[
+        str, typer.Option(help="Of the weights; it follows from the pictures.")
+    ] = "unknown: decided by the pictures",
+    source: Annotated[str, typer.Option(help="What the pictures are, in words.")] = "",
+    resolution: Annotated[int, typer.Option(min=16, max=1024, help="Pixels a side, without --from.")] = 128,
+    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 4_000,
+    batch: Annotated[int, typer.Option(help="Images a step.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="AdamW's.")] = 2e-4,
+    warmup_steps: Annotated[int, typer.Option(help="Steps of linear warm-up.")] = 50,
+    decay_fraction: Annotated[float, typer.Option(help="Last part of the steps with linear decay to 0.")] = 1.0,
+    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.999,
+    low_fraction: Annotated[float, typer.Option(help="Part of the timesteps drawn low.")] = 0.5,
+    low_below: Annotated[int, typer.Option(help="What low means.")] = 400,
+    flips: Annotated[bool, typer.Option(help="Mirror at random.")] = True,
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 autocast.")] = "fp32",
+    held_out: Annotated[int, typer.Option(help="Images held out to measure on.")] = 128,
+    index: Annotated[Path | None, typer.Option(help="CSV of file,source.")] = None,
+    hold_out_source: Annotated[list[str] | None, typer.Option(help="Only these sources may be held out.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    save_every: Annotated[float, typer.Option(help="Seconds between resume states.")] = 300.0,
+    measure_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 500,
+) -> None:
+    """Train a prior, or continue one; Ctrl-C keeps the state and the same command goes on."""
+    recipe = build_training_recipe(
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        decay_fraction=decay_fraction,
+        ema_decay=ema_decay,
+        low_fraction=low_fraction,
+        low_below=low_below,
+        flips=flips,
+        precision=precision,
+        held_out=held_out,
+        seed=seed,
+    )
+    import torch  # here and below: `--help` and wrong numbers should not wait for torch
+
+    from cli.settings import home
+    from core.priors.diffusers_unet import UNetPrior, build_network
+    from core.priors.locate import load_prior
+    from core.priors.training.dataset import load_training_set, names_from_index
+    from core.priors.training.export import export_prior
+    from core.priors.training.trainer import train
+
+    where = open_device(device)
+    if start is not None:
+        prior = load_prior(start, home())
+    else:
+        torch.manual_seed(seed)
+        network = STARTER_NETWORK | {"sample_size": resolution // 2}
+        spec = PriorSpec(
+            name=name,
+            network=network,
+            pixel_unshuffle=2,
+            schedule=LinearScheduleSpec(),
+            resolution=resolution,
+            sha256="0" * 64,
+        )
+        prior = UNetPrior(spec, build_network(spec))
+    prior.to(where, torch.bfloat16 if recipe.precision == "bf16" else None)
+    allowed = names_from_index(index, hold_out_source) if index is not None and hold_out_source else None
+    output.mkdir(parents=True, exist_ok=True)
+
+    with new_progress(quiet=False) as bar:
+        reading = bar.add_task("reading images", total=None)
+        data = load_training_set(
+            sources,
+            prior.spec.resolution,
+            recipe.held_out,
+            (lambda entry: entry in allowed) if allowed is not None else (lambda _: True),
+            lambda count: bar.update(reading, completed=count),
+        )
+        bar.update(reading, total=len(data.train) + len(data.held_out))
+        console.print(f"{len(data.train)} images to train on, {len(data.held_out)} held out, {data.broken} broken.")
+        training = bar.add_task("training", total=recipe.steps, resumed_at=None)
+        first: list[int] = []
+
+        def on_step(step: int, loss: float) -> None:
+            if not first:
+                first.append(step - 1)
+            bar.update(training, completed=step, resumed_at=first[0], description=f"training (loss {loss:.4f})")
+            if bar.disable and step % 50 == 0:
+                console.print(f"step {step}/{recipe.steps} loss {loss:.4f}", highlight=False)
+
+        averaged, history = train(
+            prior,
+            data,
+            recipe,
+            output,
+            on_step=on_step,
+            save_every_seconds=save_every,
+            measure_every_steps=measure_every,
+        )
+    written = export_prior(
+        averaged,
+        output,
+        name=name,
+        category=category,
+        licence=licence,
+        recipe=recipe,
+        history=history,
+        held_out=data.held_out,
+        source=source,
+    )
+    console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.")

@@ -1,0 +1,76 @@
+"""The resume state of a training: everything the next step depends on, two generations on disk."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from core.domain.errors import CheckpointMismatchError
+from core.imaging.files import write_atomically
+
+
+@dataclass
+class TrainingState:
+    """Where a training is.
+
+    Attributes:
+        step: optimizer steps done.
+        tensors: "weight/…", "ema/…", "first/…", "second/…" by parameter name.
+        history: rows of what was measured on the way.
+    """
+
+    step: int
+    tensors: dict[str, torch.Tensor]
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_state(folder: Path, state: TrainingState, identity: str) -> None:
+    """Write the state beside the previous one, so that a damaged file costs one interval and no more.
+
+    Args:
+        folder: the run's.
+        state: to keep.
+        identity: of recipe, data and starting weights: another run cannot take it up.
+    """
+    metadata = {"step": str(state.step), "identity": identity, "history": json.dumps(state.history)}
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, metadata)
+    current, previous = folder / "state.safetensors", folder / "state.previous.safetensors"
+    if current.exists():
+        current.replace(previous)
+    write_atomically(current, data)
+
+
+def load_state(folder: Path, identity: str) -> TrainingState | None:
+    """The newest readable state, or None at the beginning.
+
+    Raises:
+        CheckpointMismatchError: the folder holds the state of another training.
+    """
+    for name in ("state.safetensors", "state.previous.safetensors"):
+        path = folder / name
+        metadata = _metadata(path)
+        if metadata is None:
+            continue
+        if metadata["identity"] != identity:
+            raise CheckpointMismatchError(
+                f"{folder} holds the state of a training with other numbers, images or starting weights.",
+                "Choose another folder with -o, or give the numbers it was begun with.",
+            )
+        return TrainingState(int(metadata["step"]), load_file(path), json.loads(metadata["history"]))
+    return None
+
+
+def _metadata(path: Path) -> dict[str, Any] | None:
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(size))
+        load_file(path)  # whole, or not at all
+    except (OSError, ValueError, SafetensorError, MemoryError, OverflowError):
+        return None
+    metadata: dict[str, Any] | None = header.get("__metadata__")
+    return metadata
