@@ -16,19 +16,22 @@ DEGRADATIONS: tuple[Degradation, ...] = get_args(Degradation)
 _REFERENCE_SIDE_PIXELS = 128
 
 
-def degrade(image: np.ndarray, kind: Degradation, rng: np.random.Generator) -> np.ndarray:
-    """Degrade a face; blur widths are stated at 128 pixels a side and scale with the image.
+def degrade(
+    image: np.ndarray, kind: Degradation, rng: np.random.Generator, face_pixels: float | None = None
+) -> np.ndarray:
+    """Degrade a photo; blur widths are stated for a face crop of 128 pixels a side and scale with the face's.
 
     Args:
-        image: [S, S, 3] uint8.
+        image: [H, W, 3] uint8.
         kind: blur (Gaussian, σ 1.5 … 3), noise (σ 15 … 35 levels), down4 (area ×¼, bicubic back), jpeg (quality
             8 … 20), mix (blur, ×½ … ¼, noise σ 5 … 15, jpeg 20 … 50, in that order).
         rng: all randomness.
+        face_pixels: side of the face's FFHQ square in the photo; None where the image is that square.
 
     Returns:
-        [S, S, 3] uint8.
+        [H, W, 3] uint8.
     """
-    scale = image.shape[0] / _REFERENCE_SIDE_PIXELS
+    scale = (face_pixels or image.shape[0]) / _REFERENCE_SIDE_PIXELS
     if kind == "blur":
         return _blur(image, rng.uniform(1.5, 3.0) * scale)
     if kind == "noise":
@@ -53,9 +56,9 @@ def _noise(image: np.ndarray, sigma_levels: float, rng: np.random.Generator) -> 
 
 
 def _shrink_and_enlarge(image: np.ndarray, factor: float) -> np.ndarray:
-    side = image.shape[0]
-    small = cv2.resize(image, (round(side / factor),) * 2, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:

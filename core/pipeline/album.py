@@ -11,6 +11,7 @@ from core.diffusion.guidance import GuidanceNorm, SkipGuidance
 from core.diffusion.images import image_to_tensor, tensor_to_images
 from core.diffusion.process import add_noise
 from core.diffusion.seeds import NoiseStream, image_generator
+from core.domain.errors import CancelledError
 from core.pipeline.artifacts import pack, unpack
 from core.pipeline.sampling import sample
 from core.priors.base import Prior, denoiser_of
@@ -78,13 +79,20 @@ def sample_album(
         noise.load_state(torch.from_numpy(arrays["noise"]))
     saved_at = time.monotonic()
 
+    def keep(left: int, current: Tensor) -> None:
+        if resumable and left:
+            save_state(pack({"x": current.cpu().numpy(), "noise": noise.state().numpy()}, {"remaining": left}))
+
     def after(left: int, current: Tensor) -> None:
         nonlocal saved_at
-        if resumable and left and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-            arrays = {"x": current.cpu().numpy(), "noise": noise.state().numpy()}
-            save_state(pack(arrays, {"remaining": left}))
+        try:
+            on_step(whole - left)
+        except CancelledError:
+            keep(left, current)
+            raise
+        if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+            keep(left, current)
             saved_at = time.monotonic()
-        on_step(whole - left)
 
     on_step(whole - remaining)
     return tensor_to_images(sample(denoiser_of(prior), x, remaining, noise, recipe, guidance, after, chain_start=whole))

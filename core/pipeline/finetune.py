@@ -12,6 +12,7 @@ from core.diffusion.images import images_to_tensor
 from core.diffusion.loss import training_loss
 from core.diffusion.process import add_noise
 from core.diffusion.seeds import derive_seed, image_generator
+from core.domain.errors import CancelledError
 from core.pipeline.artifacts import pack, unpack
 from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
 from core.priors.adapters import tunable_copy, tuned_parameters, tuned_state
@@ -44,7 +45,7 @@ def finetune(
         recipe: the tuning's numbers.
         seed: the request's.
         album_sha256: of the anchors, written into the checkpoint.
-        on_step: told the iterations done so far; may raise to stop.
+        on_step: told the iterations done so far; a CancelledError from it stops, after the state is saved.
         load_state: the saved resume state, or None.
         save_state: keeps the resume state.
         save_every_seconds: how often.
@@ -73,10 +74,14 @@ def finetune(
         optimizer.step()
         loss_sum += float(loss.detach())
         iteration += 1
+        try:
+            on_step(iteration)
+        except CancelledError:
+            save_state(_resume_state(iteration, loss_sum, parameters, optimizer))
+            raise
         if iteration < recipe.iterations and time.monotonic() - saved_at > save_every_seconds:
             save_state(_resume_state(iteration, loss_sum, parameters, optimizer))
             saved_at = time.monotonic()
-        on_step(iteration)
 
     info = CheckpointInfo(
         prior_sha256=prior.spec.sha256,

@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.domain.errors import AlbumTooSmallError, BadInputError
+import torch
+
+from core.domain.errors import AlbumTooSmallError, BadInputError, OutOfMemoryError
 from core.pipeline.artifacts import unpack
 from core.pipeline.plan import SUBJECT, StageCall
 from core.pipeline.ports import Ports
@@ -77,6 +79,11 @@ def _run_call(call: StageCall, context: Context) -> bool:
         return False
     try:
         outputs = HANDLERS[call.stage](call, context)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemoryError(
+            f"The device has too little memory for the stage {call.stage}.",
+            "Choose a smaller batch, a low-rank recipe, or --device cpu.",
+        ) from error
     except AlbumTooSmallError:
         raise
     except BadInputError as error:

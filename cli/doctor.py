@@ -1,0 +1,152 @@
+"""`heirloom doctor`: what works here, what is missing, what to do."""
+
+import importlib.metadata
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.progress import console
+from cli.settings import home, prior_name
+from core.domain.errors import HeirloomError
+
+OUR_PACKAGES = ("core", "cli")
+NEEDED_DISK_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it works.
+        detail: what was seen; where not ok, what to do.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable on standard output.")] = False,
+) -> None:
+    """Say what works on this machine, what is missing, and what to do about it."""
+    findings = [_guarded(name, check) for name, check in CHECKS.items()]
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            mark = "[green]ok[/]     " if finding.ok else "[red]missing[/]"
+            console.print(f"{mark} [bold]{finding.name:<12}[/] {finding.detail}", highlight=False, soft_wrap=True)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _guarded(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
+    try:
+        ok, detail = check()
+    except HeirloomError as error:
+        ok, detail = False, str(error)
+    return Finding(name, ok, detail)
+
+
+def _torch() -> tuple[bool, str]:
+    try:
+        import torch
+    except ImportError:
+        return (
+            False,
+            "not installed, and nothing can be restored without it; `pip install 'heirloom[worker]'` brings it.",
+        )
+    threads = torch.get_num_threads()
+    return True, f"{torch.__version__}, {threads} CPU threads"
+
+
+def _device() -> tuple[bool, str]:
+    try:
+        import torch
+    except ImportError:
+        return False, "unknown without torch."
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        return True, f"cuda: {properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    if torch.backends.mps.is_available():
+        return True, "mps"
+    return True, "cpu: the quick recipes are meant for it; the paper's recipes want a GPU"
+
+
+def _libraries() -> tuple[bool, str]:
+    absent = []
+    versions = []
+    for name in ("diffusers", "peft", "safetensors", "opencv-python-headless", "dlib-bin", "pillow"):
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            absent.append(name)
+    if absent:
+        return False, f"{', '.join(absent)} not installed; `pip install 'heirloom[worker]'` brings all."
+    return True, ", ".join(versions)
+
+
+def _faces() -> tuple[bool, str]:
+    from core.imaging.models import detector, landmark_predictor
+
+    detector()
+    landmark_predictor()
+    return True, "dlib with 68 points; the point model's training data excludes commercial use"
+
+
+def _prior() -> tuple[bool, str]:
+    from core.priors.locate import locate_prior
+    from core.priors.spec import WEIGHTS_FILE, read_spec
+    from core.priors.weights import file_sha256
+
+    folder = locate_prior(prior_name(), home())
+    spec = read_spec(folder)
+    if not (folder / WEIGHTS_FILE).is_file() or file_sha256(folder / WEIGHTS_FILE) != spec.sha256:
+        return False, f"{spec.name}: its weights are not what its description says; pull it again."
+    use = "commercial use allowed" if spec.commercial_use else "no commercial use"
+    return True, f"{spec.name}, {spec.resolution} px, {use}: {spec.licence}"
+
+
+def _home() -> tuple[bool, str]:
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return False, f"{folder} is not writable ({error.strerror}); set HEIRLOOM_HOME to a folder that is."
+    free = shutil.disk_usage(folder).free
+    enough = free > NEEDED_DISK_BYTES
+    return enough, f"{folder}, {free / 2**30:.1f} GiB free" + ("" if enough else "; at least 1 GiB is needed.")
+
+
+def _names() -> tuple[bool, str]:
+    owners = importlib.metadata.packages_distributions()
+    strangers = sorted({owner for name in OUR_PACKAGES for owner in owners.get(name, [])} - {"heirloom"})
+    if strangers:
+        return (
+            False,
+            f"{', '.join(strangers)} also owns our package names; use an environment of its own.",
+        )
+    where = Path(__file__).parent.parent
+    return True, f"heirloom {importlib.metadata.version('heirloom')} in {where}"
+
+
+CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
+    "heirloom": _names,
+    "torch": _torch,
+    "device": _device,
+    "libraries": _libraries,
+    "faces": _faces,
+    "prior": _prior,
+    "home": _home,
+}

@@ -1,0 +1,77 @@
+"""`heirloom tune`: an album in, a subject checkpoint out."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.device import Device, Precision
+from cli.progress import StageBars, console, duration
+from cli.requests import SignalCancel, choose_recipe, open_prior, read_photos, work_folder
+from cli.settings import home, prior_name
+from core.domain.errors import BadInputError
+from core.domain.mode import Mode
+from core.imaging.files import check_writable, write_atomically
+from core.recipes.schema import override
+
+
+def tune_command(
+    album: Annotated[Path, typer.Argument(help="The person's photos: a zip or a folder; about twenty, varied.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint, e.g. alice.safetensors.")],
+    recipe: Annotated[str | None, typer.Option(help="A personal preset of `heirloom recipes`.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Optimizer steps instead of the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    low_rank: Annotated[int | None, typer.Option(help="Tune adapters of this rank instead of all weights.")] = None,
+    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are face crops in FFHQ framing.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same checkpoint.")] = 0,
+    prior: Annotated[str | None, typer.Option(help="A prior's name or folder; default HEIRLOOM_PRIOR.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    precision: Annotated[Precision, typer.Option(help="How precisely.")] = Precision.AUTO,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable report on standard output.")] = False,
+) -> None:
+    """Tune once on a person's album; restore many photos with the checkpoint afterwards."""
+    if output.suffix != ".safetensors":
+        raise BadInputError(f"{output} is not named as a checkpoint.", "End its name in .safetensors.")
+    check_writable(output)
+    from core.pipeline.folder_store import FolderStore
+    from core.pipeline.plan import plan
+    from core.pipeline.ports import Ports
+    from core.pipeline.request import TuneRequest
+    from core.pipeline.run import run
+    from core.priors.locate import locate_prior
+    from core.priors.spec import read_spec
+
+    name = prior or prior_name()
+    spec = read_spec(locate_prior(name, home()))
+    numbers = override(
+        choose_recipe(recipe, Mode.PERSONAL, spec.resolution),
+        {
+            "finetune.iterations": iterations,
+            "finetune.learning_rate": learning_rate,
+            "finetune.method": "low_rank" if low_rank is not None else None,
+            "finetune.rank": low_rank,
+        },
+    )
+    request = TuneRequest(album=read_photos(album, aligned), seed=seed)
+    calls = plan(request, numbers, spec)
+    loaded = open_prior(name, device, precision)
+    store = FolderStore(work_folder(calls))
+    with SignalCancel().installed() as cancel, StageBars(quiet=as_json) as bars:
+        result = run(calls, request, numbers, loaded, Ports(bars, cancel, store))
+    if result.checkpoint is None:
+        raise RuntimeError("a tune plan ended without a checkpoint")
+    write_atomically(output, result.checkpoint)
+    store.delete()
+    kept = sum(photo.kept for photo in result.album)
+    if as_json:
+        about = {"checkpoint": str(output), "kept": kept, "album": [photo.as_json() for photo in result.album]}
+        typer.echo(json.dumps(about | {"seconds": result.seconds}, indent=1))
+        return
+    for photo in result.album:
+        if not photo.kept:
+            console.print(f"left out {photo.label}: {photo.reason}", markup=False, highlight=False)
+    spent = duration(sum(result.seconds.values()))
+    console.print(
+        f"[green]wrote[/] {output}: tuned on {kept} of {len(result.album)} photos in {spent}", highlight=False
+    )

@@ -1,0 +1,148 @@
+"""Reading an album: a zip that somebody sent, or a folder. Nothing is ever extracted to disk.
+
+The end record is read before `zipfile` sees the file, sizes are counted while decompressing instead of believed,
+and names are labels only.
+"""
+
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from core.domain.errors import ArchiveRejectedError, BadInputError
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_END_RECORD = struct.Struct("<4s4H2LH")
+_END_SIGNATURE = b"PK\x05\x06"
+_UNIX_LINK = 0o120000
+_ADVICE = "Zip the photos again, without encryption, links or other zips inside."
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """What is refused.
+
+    Attributes:
+        max_entries: in the directory.
+        max_directory_bytes: of the directory.
+        max_entry_bytes: of one entry, decompressed.
+        max_total_bytes: of all entries, decompressed.
+        max_ratio: decompressed over compressed, for entries over one megabyte.
+    """
+
+    max_entries: int = 2_000
+    max_directory_bytes: int = 2**20
+    max_entry_bytes: int = 100 * 2**20
+    max_total_bytes: int = 2 * 2**30
+    max_ratio: float = 100.0
+
+
+@dataclass(frozen=True)
+class ArchivePhoto:
+    """One image file of an album, still encoded.
+
+    Attributes:
+        name: a label; never used as a path.
+        data: its bytes.
+    """
+
+    name: str
+    data: bytes
+
+
+def read_album(path: Path, limits: ArchiveLimits | None = None) -> list[ArchivePhoto]:
+    """Read an album from a zip or a folder, sorted by name; other files than images are left out.
+
+    Args:
+        path: a zip file, or a folder (its own files, not those of folders inside).
+        limits: for zips.
+
+    Raises:
+        BadInputError: nothing there.
+        ArchiveRejectedError: a zip that is broken, or that we do not open.
+    """
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.is_file() and _wanted(p.name))
+        return [ArchivePhoto(file.name, file.read_bytes()) for file in files]
+    if not path.is_file():
+        raise BadInputError(f"{path} does not exist.", "Name a zip or a folder of photos.")
+    return read_album_zip(path.read_bytes(), limits)
+
+
+def read_album_zip(data: bytes, limits: ArchiveLimits | None = None) -> list[ArchivePhoto]:
+    """Read the images of a zip; arguments and errors as for `read_album`."""
+    limits = limits or ArchiveLimits()
+    _check_end_record(data, limits)
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            entries = [info for info in archive.infolist() if not info.is_dir()]
+            _check_entries(entries, data)
+            return _read(archive, sorted(entries, key=lambda info: info.filename), limits)
+    except BadInputError:
+        raise
+    except Exception as error:  # zipfile raises nine kinds of exception on broken files: one boundary for all
+        raise ArchiveRejectedError("The zip is damaged.", _ADVICE) from error
+
+
+def _wanted(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _check_end_record(data: bytes, limits: ArchiveLimits) -> None:
+    """Refuse a directory that is too large before `zipfile` builds an object for each of its entries."""
+    at = data.rfind(_END_SIGNATURE, max(0, len(data) - 65_557))
+    if at < 0 or at + _END_RECORD.size > len(data):
+        raise ArchiveRejectedError("The file is not a zip.", "Send the photos as one zip file.")
+    _, disk, directory_disk, _, entries, size, offset, _ = _END_RECORD.unpack_from(data, at)
+    if disk or directory_disk or entries == 0xFFFF or 0xFFFFFFFF in (size, offset):
+        raise ArchiveRejectedError("The zip is split over several files, or is of the 64-bit kind.", _ADVICE)
+    if entries > limits.max_entries or size > limits.max_directory_bytes:
+        raise ArchiveRejectedError(
+            f"The zip holds {entries:,} entries; allowed are {limits.max_entries:,}.", "Send fewer photos at once."
+        )
+    if offset + size > at:
+        raise ArchiveRejectedError("The zip is damaged.", _ADVICE)
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], data: bytes) -> None:
+    last_end = 0
+    for info in sorted(entries, key=lambda entry: entry.header_offset):
+        if info.flag_bits & 0x1:
+            raise ArchiveRejectedError("The zip is encrypted.", _ADVICE)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ArchiveRejectedError("The zip uses a compression method that is not read here.", _ADVICE)
+        if (info.external_attr >> 16) & 0o170000 == _UNIX_LINK:
+            raise ArchiveRejectedError("The zip holds links.", _ADVICE)
+        if PurePosixPath(info.filename).suffix.lower() in {".zip", ".7z", ".rar", ".gz", ".tar"}:
+            raise ArchiveRejectedError("The zip holds another archive.", _ADVICE)
+        # Python ≤ 3.11.7 opens bombs whose entries share the same bytes: each must begin after the one before ends.
+        if info.header_offset < last_end:
+            raise ArchiveRejectedError("The zip's entries overlap.", _ADVICE)
+        last_end = _data_start(data, info.header_offset) + info.compress_size
+
+
+def _data_start(data: bytes, header_offset: int) -> int:
+    """Where an entry's own bytes begin: after its 30-byte local header, name and extra field."""
+    name_length, extra_length = struct.unpack_from("<HH", data, header_offset + 26)
+    return int(header_offset + 30 + name_length + extra_length)
+
+
+def _read(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[ArchivePhoto]:
+    photos = []
+    total = 0
+    for info in entries:
+        if not _wanted(info.filename):
+            continue
+        with archive.open(info) as file:
+            content = file.read(limits.max_entry_bytes + 1)
+        total += len(content)
+        if len(content) > limits.max_entry_bytes or total > limits.max_total_bytes:
+            raise ArchiveRejectedError("The zip's photos are too large together.", "Send fewer or smaller photos.")
+        if len(content) > 2**20 and len(content) > limits.max_ratio * max(1, info.compress_size):
+            raise ArchiveRejectedError("The zip decompresses to far more than it holds.", _ADVICE)
+        photos.append(ArchivePhoto(PurePosixPath(info.filename).name, content))
+    return photos
