@@ -1,0 +1,143 @@
+"""A guided-diffusion checkpoint file → a prior folder."""
+
+import hashlib
+import pickle
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.domain.errors import PriorError, WeightsRejectedError
+from core.imaging.files import check_writable, output_error, write_atomically
+from core.priors.adm import convert_state, network_config, read_layout, resolution_of
+from core.priors.diffusers_unet import build_network
+from core.priors.spec import WEIGHTS_FILE, CosineScheduleSpec, LinearScheduleSpec, PriorSpec, write_spec
+from core.priors.weights import weights_bytes
+
+
+def read_pt(path: Path) -> dict[str, Tensor]:
+    """Read a `.pt` state dict, tensors only: nothing in the file is executed.
+
+    Raises:
+        WeightsRejectedError: not such a file, or it holds anything but tensors.
+    """
+    advice = "Only plain state dicts are read; code inside a checkpoint is never run."
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsRejectedError(f"{path} does not exist.", "Check the name.") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsRejectedError(f"{path.name} is not a checkpoint that is safe to read.", advice) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsRejectedError(f"{path.name} holds more than tensors.", advice)
+    return {str(key): value for key, value in content.items()}
+
+
+def convert_adm(
+    path: Path,
+    folder: Path,
+    *,
+    name: str,
+    resolution: int | None = None,
+    head_channels: int | None = None,
+    new_attention_order: bool = False,
+    dropout: float = 0.0,
+    noise_schedule: Literal["linear", "cosine"] = "linear",
+    steps: int = 1000,
+    category: str = "faces",
+    licence: str = "unknown",
+    source: str = "",
+    half: bool = True,
+) -> PriorSpec:
+    """Convert a guided-diffusion checkpoint; the folder appears whole or not at all.
+
+    Args:
+        path: the `.pt` file.
+        folder: must not exist yet.
+        name: of the prior.
+        resolution: in pixels; None: what guided-diffusion pairs with the network's multipliers.
+        head_channels: channels of one attention head; None: one head.
+        new_attention_order: as guided-diffusion's option of that name.
+        dropout: while tuning; the FFHQ release uses 0.1.
+        noise_schedule: guided-diffusion's, scaled to `steps`.
+        steps: T.
+        category: what it is a prior of.
+        licence: of the weights.
+        source: where they come from.
+        half: store half precision.
+
+    Returns:
+        The prior's description.
+
+    Raises:
+        WeightsRejectedError: the file is not such a network, or not finite.
+        PriorError: its resolution must be given, or the folder exists.
+        OutputError: the folder cannot be written.
+    """
+    if folder.exists():
+        raise PriorError(f"{folder} exists already.", "Choose another folder with -o.")
+    check_writable(folder)
+    state = read_pt(path)
+    layout = read_layout(state)
+    side = resolution or resolution_of(layout)
+    if side is None:
+        raise PriorError(f"The image size of {path.name} cannot be told from its network.", "Give --resolution.")
+    converted = convert_state(state, layout, head_channels, new_attention_order)
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in converted.values()):
+        raise WeightsRejectedError(f"{path.name} holds values that are not finite.", "The file is damaged.")
+    weights = weights_bytes(converted, dtype=torch.float16 if half else torch.float32)
+    # guided-diffusion keeps the linear schedule's total when T is not 1,000.
+    linear = LinearScheduleSpec(steps=steps, beta_start=1e-4 * 1000 / steps, beta_end=0.02 * 1000 / steps)
+    spec = PriorSpec(
+        name=name,
+        network=network_config(layout, side, head_channels, dropout),
+        variance="learned_range" if layout.out_channels == 6 else "fixed_large",
+        schedule=linear if noise_schedule == "linear" else CosineScheduleSpec(steps=steps),
+        resolution=side,
+        category=category,
+        licence=licence,
+        source=source,
+        sha256=hashlib.sha256(weights).hexdigest(),
+    )
+    _check_fits(spec, converted)
+    _write_folder(folder, spec, weights)
+    return spec
+
+
+def _check_fits(spec: PriorSpec, converted: dict[str, Tensor]) -> None:
+    with torch.device("meta"):
+        network = build_network(spec)
+    expected = {key: value.shape for key, value in network.state_dict().items()}
+    wrong = {
+        key
+        for key in expected.keys() | converted.keys()
+        if expected.get(key) != getattr(converted.get(key), "shape", 0)
+    }
+    if wrong:
+        raise WeightsRejectedError(
+            f"The checkpoint does not fit the network it describes: {min(wrong)!r} and {len(wrong) - 1} more differ.",
+            "Only unconditional guided-diffusion networks with residual up- and downsampling are read.",
+        )
+
+
+def _write_folder(folder: Path, spec: PriorSpec, weights: bytes) -> None:
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".heirloom-", dir=folder.parent))
+    except OSError as error:
+        raise output_error(error, folder) from error
+    try:
+        write_atomically(temporary / WEIGHTS_FILE, weights)
+        write_spec(temporary, spec)
+        text = f"# Prior {spec.name}\n\nConverted from guided-diffusion. {spec.source}\n\nLicence: {spec.licence}\n"
+        write_atomically(temporary / "README.md", text.encode())
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        raise output_error(error, folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
