@@ -6,6 +6,7 @@ from it stops the chain, and calling the ancestral sampler again with that x as 
 remaining` goes on exactly there.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -124,7 +125,10 @@ def sample_dpm_solver(
         final_sigmas_type="zero",
     )
     scheduler.alphas_cumprod = denoiser.schedule.alphas_cumprod  # float64: the scheduler's own table is float32
-    scheduler.set_timesteps(timesteps=timesteps, device=start.device)
+    with warnings.catch_warnings():
+        # The scheduler turns its table into a numpy array in a way numpy 2 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scheduler.set_timesteps(timesteps=timesteps, device=start.device)
 
     x = start
     for position, t in enumerate(timesteps):

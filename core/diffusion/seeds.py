@@ -57,4 +57,4 @@ class NoiseStream:
     def load_state(self, state: Tensor) -> None:
         """Take up where `state` was taken."""
         for generator, row in zip(self.generators, state, strict=True):
-            generator.set_state(row.contiguous())
+            generator.set_state(row.clone())  # a view with an offset into its storage makes set_state crash

@@ -88,7 +88,8 @@ def read_album_zip(data: bytes, limits: ArchiveLimits | None = None) -> list[Arc
 
 def _wanted(name: str) -> bool:
     path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    parts = [part for part in path.parts if part not in (".", "..")]
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
 
 

@@ -15,6 +15,8 @@ _WORKING_SIDE_PIXELS = 1_400
 _WINDOW_PIXELS = 80
 """dlib's smallest face box; smaller faces need the photo enlarged."""
 
+_SURE_SCORE, _WEAK_SCORE = 0.5, 0.2
+
 
 @dataclass(frozen=True, eq=False)
 class Face:
@@ -83,7 +85,7 @@ class DlibFaceFinder:
         faces = []
         for box, score in zip(boxes, scores, strict=True):
             faces.append(_with_landmarks(scaled, box, float(score), scale))
-        return sorted(_without_duplicates(faces), key=_area, reverse=True)
+        return sorted(_without_guesses(_without_duplicates(faces)), key=_area, reverse=True)
 
 
 def _with_landmarks(scaled: np.ndarray, box: "dlib.rectangle", score: float, scale: float) -> Face:
@@ -104,6 +106,13 @@ def _overlap(one: Face, other: Face) -> float:
     height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
     smaller = min(_area(one), _area(other))
     return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0
+
+
+def _without_guesses(faces: list[Face]) -> list[Face]:
+    """Drop weak finds beside sure ones: on faces alone a weak find is real as often as not, beside one it is cloth."""
+    if any(face.score > _SURE_SCORE for face in faces):
+        return [face for face in faces if face.score > _WEAK_SCORE]
+    return faces
 
 
 def _without_duplicates(faces: list[Face]) -> list[Face]:

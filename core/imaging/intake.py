@@ -10,8 +10,8 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from core.domain.errors import BadInputError, ImageTooLargeError, ImageUnreadableError, UnsupportedFormatError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "MPO")
-"""Pillow tries dozens of formats; these are the ones we open. Phones' MPO files are JPEGs with a second frame."""
+FORMATS = ("JPEG", "PNG", "WEBP")
+"""Pillow tries dozens of formats; these are the ones we open. Phones' MPO (JPEGs with a second frame) pass as JPEG."""
 
 _SEND_WHAT = "Send a JPEG, PNG or WebP photo."
 
