@@ -3,7 +3,6 @@
 The library itself accepts duplicate keys and any number of empty tensors, so the header is checked first.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,15 +16,6 @@ from core.domain.errors import CheckpointUnreadableError, HeirloomError, Weights
 
 ALLOWED_DTYPES = {"F16", "BF16", "F32"}
 _MAX_HEADER_BYTES = 4 * 2**20
-
-
-def file_sha256(path: Path) -> str:
-    """The hash of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _reject_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -112,4 +102,15 @@ def weights_bytes(
         key: (tensors[key].detach().to(dtype) if tensors[key].is_floating_point() else tensors[key]).cpu().contiguous()
         for key in sorted(tensors)
     }
-    return bytes(save(ready, dict(metadata) if metadata else None))
+    return _with_sorted_metadata(bytes(save(ready, dict(metadata) if metadata else None)))
+
+
+def _with_sorted_metadata(data: bytes) -> bytes:
+    """The library writes metadata in random order: sorted, equal content has equal bytes and so an equal hash."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes, as the format asks
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]

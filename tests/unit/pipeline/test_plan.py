@@ -1,0 +1,100 @@
+import pytest
+
+from core.domain.errors import AlbumTooSmallError, BadInputError, InvalidRecipeError
+from core.pipeline.plan import plan
+from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.recipes.schema import override
+from tests.fakes import tiny_spec
+
+SPEC = tiny_spec()
+
+
+def stages(calls):
+    return [call.stage for call in calls]
+
+
+def test_direct_aligns_restores_and_composites(aligned, recipe):
+    calls = plan(RestoreRequest(aligned[:2]), recipe("direct"), SPEC)
+    assert stages(calls) == ["align", "align", "restore", "composite", "composite"]
+
+
+def test_generative_goes_photo_by_photo_with_the_album_in_batches(aligned, recipe):
+    calls = plan(RestoreRequest(aligned[:2]), recipe("generative"), SPEC)
+    one = ["align", "album", "album", "finetune", "restore", "composite"]
+    assert stages(calls) == one * 2
+    assert [len(call.items) for call in calls if call.stage == "album"] == [2, 1, 2, 1]
+
+
+def test_personal_with_an_album_tunes_once_for_all_photos(aligned, recipe):
+    calls = plan(RestoreRequest(aligned[:2], album=aligned[2:]), recipe("personal"), SPEC)
+    assert stages(calls).count("finetune") == 1
+    assert stages(calls).count("curate") == 1
+
+
+def test_candidates_share_batches(aligned, recipe):
+    calls = plan(RestoreRequest(aligned[:2], candidates=3), recipe("direct", batch=4), SPEC)
+    assert [len(call.items) for call in calls if call.stage == "restore"] == [4, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "request_changes", "stage", "same"),
+    [
+        ({}, {"seed": 1}, "restore", False),
+        ({"restore.noise_steps": 11}, {}, "restore", False),
+        ({"restore.batch": 1}, {}, "restore", True),
+        ({}, {"native": True}, "restore", True),
+        ({}, {"native": True}, "composite", False),
+        ({"restore.noise_steps": 11}, {}, "align", True),
+    ],
+)
+def test_a_hash_changes_exactly_with_what_decides_the_outcome(aligned, recipe, changes, request_changes, stage, same):
+    def hashes(numbers, **more):
+        calls = plan(RestoreRequest(aligned[:1], **more), numbers, SPEC)
+        return next(call.hashes for call in calls if call.stage == stage)
+
+    before, after = hashes(recipe("direct")), hashes(override(recipe("direct"), changes), **request_changes)
+    assert (before == after) is same
+
+
+def test_another_prior_another_hash(aligned, recipe):
+    other = tiny_spec(sha256="2" * 64)
+    one, two = (plan(RestoreRequest(aligned[:1]), recipe("direct"), spec) for spec in (SPEC, other))
+    assert one[1].hashes != two[1].hashes
+    assert one[0].hashes == two[0].hashes
+
+
+def test_a_label_is_not_part_of_a_hash(aligned, recipe):
+    renamed = Photo("other name.png", aligned[0].data, aligned=True)
+    one, two = (plan(RestoreRequest((photo,)), recipe("direct"), SPEC) for photo in (aligned[0], renamed))
+    assert [call.hashes for call in one] == [call.hashes for call in two]
+
+
+@pytest.mark.parametrize("mode", ["direct", "generative"])
+def test_more_noise_steps_than_the_prior_has_are_refused_with_the_range(aligned, recipe, mode):
+    with pytest.raises(InvalidRecipeError, match=r"restore\.noise_steps is 51, allowed is at most 50"):
+        plan(RestoreRequest(aligned[:1]), recipe(mode, noise_steps=51), SPEC)
+
+
+def test_starting_an_album_from_pure_noise_needs_the_whole_schedule(aligned, recipe):
+    numbers = override(recipe("generative"), {"album.start_from": "noise"})
+    with pytest.raises(InvalidRecipeError, match=r"needs album\.start_steps 50"):
+        plan(RestoreRequest(aligned[:1]), numbers, SPEC)
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "no photos"), (1, "one photo"), (2, "2 photos")])
+def test_an_album_that_cannot_be_enough_is_refused_at_once(aligned, recipe, count, words):
+    with pytest.raises(AlbumTooSmallError, match=words):
+        plan(TuneRequest(aligned[:count]), recipe("personal"), SPEC)
+
+
+def test_contradicting_requests_are_refused_with_what_to_do(aligned, recipe):
+    with pytest.raises(BadInputError, match="no photo"):
+        plan(RestoreRequest(()), recipe("direct"), SPEC)
+    with pytest.raises(BadInputError, match="heirloom tune"):
+        plan(RestoreRequest(aligned[:1]), recipe("personal"), SPEC)
+    with pytest.raises(BadInputError, match="belongs to the personal mode"):
+        plan(RestoreRequest(aligned[:1], checkpoint=b"x"), recipe("direct"), SPEC)
+    with pytest.raises(InvalidRecipeError, match="candidates is 9"):
+        plan(RestoreRequest(aligned[:1], candidates=9), recipe("direct"), SPEC)
+    with pytest.raises(InvalidRecipeError, match="finetune"):
+        plan(TuneRequest(aligned), recipe("direct"), SPEC)

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+
+from core.domain.errors import AlbumTooSmallError, BadInputError, CancelledError
+from core.imaging.intake import encode
+from core.pipeline.folder_store import FolderStore
+from core.pipeline.plan import plan
+from core.pipeline.ports import MemoryStore, NoProgress, Ports
+from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.pipeline.run import run
+
+
+def go(request, recipe, prior, ports=None, on_photo=None):
+    return run(plan(request, recipe, prior.spec), request, recipe, prior, ports or Ports(), on_photo)
+
+
+def images(result):
+    return [photo.candidates[0].image for photo in result.photos]
+
+
+@pytest.mark.parametrize("mode", ["direct", "generative"])
+def test_a_restored_face_has_the_size_of_its_crop_and_is_not_the_photo(aligned, crops, prior, recipe, mode):
+    (photo,) = go(RestoreRequest(aligned[:1]), recipe(mode), prior).photos
+    (candidate,) = photo.candidates
+    assert candidate.image.shape == (64, 64, 3)
+    assert candidate.native.shape == (16, 16, 3)
+    assert not np.array_equal(candidate.image, crops[0])
+    assert {"identity_to_photo", "sharpness_before", "residual_after"} <= set(candidate.scores)
+
+
+def test_native_gives_the_prior_s_own_size(aligned, prior, recipe):
+    (image,) = images(go(RestoreRequest(aligned[:1], native=True), recipe("direct"), prior))
+    assert image.shape == (16, 16, 3)
+
+
+def test_personal_tunes_on_the_album_and_its_checkpoint_restores_the_same(aligned, prior, recipe):
+    tuned = go(TuneRequest(aligned[1:]), recipe("personal"), prior)
+    assert [entry.kept for entry in tuned.album] == [True] * 5
+    once = images(go(RestoreRequest(aligned[:1], checkpoint=tuned.checkpoint), recipe("personal"), prior))
+    both = images(go(RestoreRequest(aligned[:1], album=aligned[1:]), recipe("personal"), prior))
+    direct = images(go(RestoreRequest(aligned[:1]), recipe("direct"), prior))
+    assert np.array_equal(once[0], both[0])
+    assert not np.array_equal(once[0], direct[0])
+
+
+def test_the_same_seed_gives_the_same_pixels_and_another_one_others(aligned, prior, recipe):
+    first, again, other = (
+        images(go(RestoreRequest(aligned[:1], seed=seed), recipe("generative"), prior))[0] for seed in (3, 3, 4)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_photo_s_result_hardly_depends_on_its_place_and_company(aligned, prior, recipe):
+    alone = images(go(RestoreRequest(aligned[2:3]), recipe("direct"), prior))[0]
+    last = images(go(RestoreRequest(aligned[:3]), recipe("direct"), prior))[2]
+    assert np.abs(alone.astype(int) - last).max() <= 1
+
+
+def test_candidates_differ_and_the_likest_comes_first(aligned, prior, recipe):
+    (photo,) = go(RestoreRequest(aligned[:1], candidates=3), recipe("direct"), prior).photos
+    identities = [candidate.scores["identity_to_photo"] for candidate in photo.candidates]
+    assert identities == sorted(identities, reverse=True)
+    assert len({candidate.image.tobytes() for candidate in photo.candidates}) == 3
+
+
+@pytest.mark.parametrize("mode", ["direct", "generative"])
+def test_a_bad_photo_fails_alone_and_is_never_returned_as_it_was(aligned, prior, recipe, mode):
+    broken = Photo("broken.png", aligned[0].data[:200], aligned=True)
+    faceless = Photo("wall.png", encode(np.full((120, 120, 3), 90, np.uint8)))
+    seen = []
+    request = RestoreRequest((aligned[0], broken, faceless, aligned[1]))
+    result = go(request, recipe(mode), prior, on_photo=lambda index, _: seen.append(index))
+    codes = [photo.error.code if photo.error else None for photo in result.photos]
+    assert codes == [None, "image_unreadable", "no_face_detected", None]
+    assert [len(photo.candidates) for photo in result.photos] == [1, 0, 0, 1]
+    assert sorted(seen) == [0, 1, 2, 3]
+
+
+def test_an_album_s_report_says_why_photos_were_left_out(aligned, prior, recipe):
+    album = (
+        *aligned[:4],
+        Photo("again.png", aligned[0].data, aligned=True),
+        Photo("broken.png", b"\x89PNG broken", aligned=True),
+        Photo("wall.png", encode(np.full((120, 120, 3), 90, np.uint8))),
+    )
+    report = go(TuneRequest(album), recipe("personal"), prior).album
+    assert [entry.code for entry in report[4:]] == ["duplicate", report[5].code, "no_face_detected"]
+    assert report[5].code in ("image_unreadable", "unsupported_format")
+    assert all(entry.reason for entry in report[4:])
+
+
+def test_an_album_with_too_few_usable_photos_says_how_many_and_why(aligned, prior, recipe):
+    album = (aligned[0], aligned[0], *(Photo(f"{i}", b"rubbish", aligned=True) for i in range(3)))
+    with pytest.raises(AlbumTooSmallError, match=r"Only 1 of the album's 5 photos"):
+        go(TuneRequest(album), recipe("personal"), prior)
+
+
+class Counting(NoProgress):
+    def __init__(self):
+        self.steps = []
+
+    def report(self, stage, item, done, total):
+        self.steps.append((stage, item, done, total))
+
+
+@pytest.mark.parametrize("questions", [1, 6, 14, 22, 28, 34, 45])
+def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_pixels(
+    aligned, prior, recipe, cancel_after, tmp_path, questions
+):
+    request, numbers = RestoreRequest(aligned[:1]), recipe("generative")
+    expected = images(go(request, numbers, prior))[0]
+    store = FolderStore(tmp_path / "work")
+    with pytest.raises(CancelledError):
+        go(request, numbers, prior, Ports(NoProgress(), cancel_after(questions), store))
+    resumed = images(go(request, numbers, prior, Ports(store=FolderStore(tmp_path / "work"))))[0]
+    assert np.array_equal(resumed, expected)
+
+
+def test_a_stopped_tuning_does_not_begin_again(aligned, prior, recipe, cancel_after):
+    store = MemoryStore()
+    request, numbers = TuneRequest(aligned), recipe("personal")
+    with pytest.raises(CancelledError):
+        go(request, numbers, prior, Ports(NoProgress(), cancel_after(13), store))
+    progress = Counting()
+    go(request, numbers, prior, Ports(progress, store=store))
+    done = [step[2] for step in progress.steps if step[0] == "finetune"]
+    assert done[0] > 0
+    assert done[-1] == 6
+
+
+def test_what_the_store_holds_is_not_made_again(aligned, prior, recipe):
+    store = MemoryStore()
+    request, numbers = RestoreRequest(aligned[:1]), recipe("generative")
+    first = go(request, numbers, prior, Ports(store=store))
+    second = go(request, numbers, prior, Ports(store=store))
+    assert np.array_equal(images(first)[0], images(second)[0])
+    assert second.seconds == {}
+
+
+def test_progress_ends_each_stage_at_its_total(aligned, prior, recipe):
+    progress = Counting()
+    go(RestoreRequest(aligned[:1]), recipe("generative"), prior, Ports(progress))
+    last = {(stage, item): (done, total) for stage, item, done, total in progress.steps}
+    assert last
+    assert all(done == total for done, total in last.values())
+
+
+def test_the_prior_is_left_as_it_was(aligned, prior, recipe):
+    before = {key: value.clone() for key, value in prior.network.state_dict().items()}
+    go(RestoreRequest(aligned[:1]), recipe("generative"), prior)
+    assert all(value.equal(before[key]) for key, value in prior.network.state_dict().items())
+    assert not prior.network.training
+
+
+def test_a_non_square_crop_says_it_must_be_square(prior, recipe):
+    wide = Photo("wide.png", encode(np.zeros((40, 90, 3), np.uint8)), aligned=True)
+    (photo,) = go(RestoreRequest((wide,)), recipe("direct"), prior).photos
+    assert isinstance(photo.error, BadInputError)
+    assert "square" in photo.error.message
