@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from core.domain.errors import PriorError, WeightsRejectedError
 from core.priors.base import parameterization_of, schedule_of
+from core.priors.hashing import file_sha256
 from core.priors.spec import WEIGHTS_FILE, PriorSpec, read_spec
-from core.priors.weights import file_sha256, read_weights
+from core.priors.weights import read_weights
 
 
 def build_network(spec: PriorSpec) -> nn.Module:

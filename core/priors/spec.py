@@ -77,13 +77,19 @@ class PriorSpec(_Frozen):
 
 
 def read_spec(folder: Path) -> PriorSpec:
-    """Read and check a folder's `prior.json`.
+    """Read and check a folder's `prior.json`, or describe a folder as diffusers publishes them (hashes its weights).
 
     Raises:
-        PriorUnavailableError: there is none.
+        PriorUnavailableError: there is neither.
         PriorError: it is not a valid one.
+        WeightsRejectedError: a published folder without weights.
     """
     path = folder / PRIOR_FILE
+    if not path.is_file():
+        from core.priors.diffusers_config import describe_diffusers_folder, is_diffusers_folder  # it needs this module
+
+        if is_diffusers_folder(folder):
+            return describe_diffusers_folder(folder)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

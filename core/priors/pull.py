@@ -1,0 +1,122 @@
+"""From a catalog name to a prior under HEIRLOOM_HOME: every file fetched and checked, then all of them at once."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from core.domain.errors import PriorUnavailableError
+from core.imaging.files import output_error
+from core.priors.catalog import CATALOG, CatalogEntry
+from core.priors.download import download
+from core.priors.locate import STARTER_FOLDER, is_prior_folder
+
+OnFile = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What `pull_prior` did.
+
+    Attributes:
+        folder: the prior's.
+        sha256: of each file as it came; empty where nothing had to be fetched.
+        unverified: files whose publisher names no hash: their content was checked, their origin was not.
+    """
+
+    folder: Path
+    sha256: dict[str, str]
+    unverified: tuple[str, ...]
+
+
+def entry_of(name: str) -> CatalogEntry:
+    """A catalog entry.
+
+    Raises:
+        PriorUnavailableError: no such name.
+    """
+    if name not in CATALOG:
+        raise PriorUnavailableError(
+            f"The catalog has no prior {name!r}.",
+            f"It has: {', '.join(CATALOG)}. Another file: `heirloom models convert`.",
+        )
+    return CATALOG[name]
+
+
+def pull_prior(
+    entry: CatalogEntry,
+    home: Path,
+    on_file: OnFile = lambda _name, _done, _total: None,
+    client: httpx.Client | None = None,
+) -> Pulled:
+    """Fetch a published prior into home/priors/NAME; the folder appears whole or not at all.
+
+    A checkpoint in ADM's format is converted, which needs torch; a folder as diffusers publishes it stays as it is.
+
+    Args:
+        entry: from the catalog.
+        home: HEIRLOOM_HOME.
+        on_file: told (file, bytes there, bytes in all or None).
+        client: for proxies and tests.
+
+    Raises:
+        PriorUnavailableError: no network, or it cannot be fetched by a program; says how to do it by hand.
+        PriorError: a checkpoint whose network is not what the catalog says.
+        WeightsRejectedError: a file is not the one that was published.
+        OutputError: it cannot be written.
+    """
+    folder = home / "priors" / entry.name
+    if entry.kind == "packaged":
+        return Pulled(STARTER_FOLDER, {}, ())
+    if is_prior_folder(folder):
+        return Pulled(folder, {}, ())
+    if not entry.files:
+        raise PriorUnavailableError(
+            f"{entry.name} has no address that a program can fetch.",
+            f"Fetch it by hand from {entry.page}, then: heirloom models convert FILE -o {folder}{_heads(entry)}",
+        )
+    waiting = folder.with_name(f".{entry.name}.pulling")  # hidden: a half-fetched folder is no prior
+    try:
+        waiting.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, waiting) from error
+    hashes = {
+        file.name: download(
+            file.url,
+            waiting / file.name,
+            file.sha256,
+            lambda done, total, name=file.name: on_file(name, done, total),  # type: ignore[misc]  # bound per file
+            client,
+        )
+        for file in entry.files
+    }
+    _settle(entry, waiting, folder)
+    return Pulled(folder, hashes, tuple(file.name for file in entry.files if file.sha256 is None))
+
+
+def _settle(entry: CatalogEntry, waiting: Path, folder: Path) -> None:
+    if entry.kind == "adm":
+        from core.priors.convert import convert_adm  # here: torch, which fetching a diffusers folder does not need
+
+        convert_adm(
+            waiting / entry.files[0].name,
+            folder,
+            name=entry.name,
+            resolution=entry.resolution,
+            head_channels=entry.head_channels,
+            category=entry.category,
+            licence=entry.licence,
+            source=entry.page,
+        )
+        shutil.rmtree(waiting)
+        return
+    try:
+        waiting.rename(folder)
+    except OSError as error:
+        raise output_error(error, folder) from error
+
+
+def _heads(entry: CatalogEntry) -> str:
+    return f" --head-channels {entry.head_channels}" if entry.head_channels else ""
