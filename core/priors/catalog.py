@@ -87,6 +87,11 @@ _PAPER_NEEDS = _needs(131_713_286, 0.39, 2.64)
 _P2_NEEDS = _needs(93_563_910, 0.33, 1.86)
 _DDPM_NEEDS = _needs(113_673_219, 0.36, 2.01)
 _OPENAI_NEEDS = _needs(552_814_086, 1.02, 5.79)
+_TERMS = {
+    "faces": "CelebA-HQ's own terms are non-commercial research",
+    "cats": "LSUN's pictures were gathered from the web, their rights are not cleared",
+    "buildings": "LSUN's pictures were gathered from the web, their rights are not cleared",
+}
 _UNCHECKED = "Not checked here: no weights could be downloaded where this was written."
 
 
@@ -104,7 +109,7 @@ def _ddpm(name: str, revision: str, category: str, images: str, safetensors_sha2
         kind="diffusers",
         page=f"{_HUB}/{name}",
         files=(*described, weights),
-        licence=f"Apache-2.0 by its model card; learned from {images}, whose terms are non-commercial research",
+        licence=f"Apache-2.0 by its model card; {_TERMS[category]}",
         commercial_use=False,
         resolution=256,
         category=category,
@@ -170,7 +175,7 @@ _ENTRIES = (
         parameters=0,
         needs=Needs(0, 0, 0, 0),
         verified=True,
-        notes="Comes with Heirloom; its own description (prior.json) says what it is: `heirloom models info starter`.",
+        notes="Comes with Heirloom; what it is stands in its own prior.json and README.",
     ),
     _by_hand(
         "ffhq-256",
