@@ -104,9 +104,9 @@ def _faces() -> tuple[bool, str]:
 
 
 def _prior() -> tuple[bool, str]:
+    from core.priors.hashing import file_sha256
     from core.priors.locate import locate_prior
     from core.priors.spec import WEIGHTS_FILE, read_spec
-    from core.priors.weights import file_sha256
 
     folder = locate_prior(prior_name(), home())
     spec = read_spec(folder)

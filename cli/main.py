@@ -2,7 +2,6 @@
 
 import sys
 
-import click
 import typer
 
 from cli.demo import demo_command
@@ -31,15 +30,8 @@ def heirloom() -> None:
 
 
 def main() -> None:
-    """Run the command; an error is one line and an exit code."""
+    """Run the command; an error of ours is one line and an exit code, wrong use is typer's to say."""
     try:
-        # Not standalone: errors come here instead of ending the process, and Exit's code is returned.
-        code = app(standalone_mode=False)
+        app()
     except HeirloomError as error:
         sys.exit(fail(error))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)

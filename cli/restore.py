@@ -64,11 +64,10 @@ def restore_command(
     from core.pipeline.ports import Ports
     from core.pipeline.request import RestoreRequest
     from core.pipeline.run import run
-    from core.priors.locate import locate_prior
-    from core.priors.spec import read_spec
+    from core.priors.locate import describe_prior
 
     name = prior or prior_name()
-    spec = read_spec(locate_prior(name, home()))
+    spec = describe_prior(name, home())
     numbers = override(choose_recipe(recipe, chosen_mode, spec.resolution), {"restore.noise_steps": noise_steps})
     request = RestoreRequest(
         photos=tuple(read_photo(path, aligned) for path in photos),

@@ -7,6 +7,8 @@ import typer
 
 from cli.device import Device, open_device
 from cli.progress import console, new_progress
+from cli.requests import SignalCancel
+from cli.settings import home
 from core.priors.spec import LinearScheduleSpec, PriorSpec
 from core.priors.training.recipe import build_training_recipe
 
@@ -72,7 +74,6 @@ def train_command(
     )
     import torch  # here and below: `--help` and wrong numbers should not wait for torch
 
-    from cli.settings import home
     from core.priors.diffusers_unet import UNetPrior, build_network
     from core.priors.locate import load_prior
     from core.priors.training.dataset import load_training_set, names_from_index
@@ -98,7 +99,7 @@ def train_command(
     allowed = names_from_index(index, hold_out_source) if index is not None and hold_out_source else None
     output.mkdir(parents=True, exist_ok=True)
 
-    with new_progress(quiet=False) as bar:
+    with SignalCancel().installed() as cancel, new_progress(quiet=False) as bar:
         reading = bar.add_task("reading images", total=None)
         data = load_training_set(
             sources,
@@ -113,6 +114,7 @@ def train_command(
         first: list[int] = []
 
         def on_step(step: int, loss: float) -> None:
+            cancel.check()
             if not first:
                 first.append(step - 1)
             bar.update(training, completed=step, resumed_at=first[0], description=f"training (loss {loss:.4f})")

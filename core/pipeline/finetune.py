@@ -54,7 +54,7 @@ def finetune(
         A subject checkpoint's bytes.
     """
     images = images_to_tensor(anchors).to(prior.device)
-    tuned = tunable_copy(prior, recipe.method, recipe.rank)
+    tuned = tunable_copy(prior, recipe.method, recipe.rank, derive_seed(seed, "adapters"))
     parameters = tuned_parameters(tuned, recipe.method)
     optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.learning_rate, weight_decay=0.0)
     iteration, loss_sum = 0, 0.0

@@ -18,13 +18,14 @@ Method = Literal["full", "low_rank"]
 _ADAPTER = "subject"
 
 
-def tunable_copy(prior: UNetPrior, method: Method, rank: int) -> UNetPrior:
+def tunable_copy(prior: UNetPrior, method: Method, rank: int, seed: int = 0) -> UNetPrior:
     """A copy of a prior whose trainable parameters are the ones that tuning changes.
 
     Args:
         prior: left untouched.
         method: all weights, or low-rank adapters on every convolution and linear layer.
         rank: of the adapters; no adapter is wider than its layer.
+        seed: of the adapters' first values.
     """
     if method == "full":
         copied = _wrap(prior, copy.deepcopy(prior.network))
@@ -34,7 +35,7 @@ def tunable_copy(prior: UNetPrior, method: Method, rank: int) -> UNetPrior:
         id(tensor): tensor for tensor in (*prior.network.parameters(), *prior.network.buffers())
     }
     network = copy.deepcopy(prior.network, shared)  # the memo makes the copy share every tensor with the original
-    adapted = _wrap(prior, _inject(network, rank))
+    adapted = _wrap(prior, _inject(network, rank, seed))
     for parameter in tuned_parameters(adapted, method).values():
         parameter.requires_grad_(True)
     return adapted
@@ -46,7 +47,7 @@ def _wrap(prior: UNetPrior, network: nn.Module) -> UNetPrior:
     return wrapped
 
 
-def _inject(network: nn.Module, rank: int) -> nn.Module:
+def _inject(network: nn.Module, rank: int, seed: int) -> nn.Module:
     from peft import LoraConfig, inject_adapter_in_model  # here: importing peft costs a second
 
     layers = {name: module for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
@@ -59,7 +60,9 @@ def _inject(network: nn.Module, rank: int) -> nn.Module:
         target_modules=list(layers),
         init_lora_weights=True,  # B starts at zero: an untrained adapter changes nothing
     )
-    adapted: nn.Module = inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
+    with torch.random.fork_rng(devices=[]):  # peft draws from the global generator: ours stays out of it
+        torch.manual_seed(seed)
+        adapted: nn.Module = inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
     return adapted
 
 

@@ -1,0 +1,46 @@
+import json
+
+from core.recipes.presets import PRESETS
+
+
+def test_every_preset_is_shown_with_numbers_cost_and_source(heirloom):
+    code, _, err = heirloom("recipes")
+    assert code == 0
+    for name, preset in PRESETS.items():
+        assert name in err
+        assert preset.source.split(":")[0] in err
+    assert "forwards" in err
+
+
+def test_recipes_are_there_for_programs(heirloom):
+    code, out, _ = heirloom("recipes", "--json")
+    assert code == 0
+    assert [row["name"] for row in json.loads(out)] == list(PRESETS)
+    assert all(row["forwards"] > 0 for row in json.loads(out))
+
+
+def test_doctor_finds_what_works(heirloom):
+    code, out, err = heirloom("doctor", "--json")
+    findings = {finding["name"]: finding for finding in json.loads(out)}
+    assert code == 0, err
+    assert {"torch", "device", "faces", "prior", "home", "heirloom", "libraries"} == findings.keys()
+    assert "tiny" in findings["prior"]["detail"]
+    assert "commercial" in findings["faces"]["detail"]
+
+
+def test_doctor_says_what_is_missing_and_what_to_do(heirloom, monkeypatch, home):
+    monkeypatch.setenv("HEIRLOOM_PRIOR", "absent")
+    code, _, err = heirloom("doctor")
+    assert code == 1
+    assert "missing prior" in err
+    assert "heirloom models list" in err
+
+
+def test_doctor_notices_damaged_weights(heirloom, home):
+    weights = home / "priors" / "tiny" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    code, _, err = heirloom("doctor")
+    assert code == 1
+    assert "pull it again" in err
