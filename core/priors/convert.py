@@ -1,7 +1,6 @@
 """A guided-diffusion checkpoint file → a prior folder."""
 
 import hashlib
-import pickle
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,25 +16,30 @@ from core.priors.diffusers_unet import build_network
 from core.priors.spec import WEIGHTS_FILE, CosineScheduleSpec, LinearScheduleSpec, PriorSpec, write_spec
 from core.priors.weights import weights_bytes
 
+_WRAPPERS = ("ema", "ema_state_dict", "state_dict", "model", "model_state_dict")
+"""Where trainers put the weights beside other things; averaged ones first, since they are the better prior."""
+
 
 def read_pt(path: Path) -> dict[str, Tensor]:
-    """Read a `.pt` state dict, tensors only: nothing in the file is executed.
+    """Read a `.pt` state dict, bare or wrapped as trainers do; nothing in the file is executed.
 
     Raises:
-        WeightsRejectedError: not such a file, or it holds anything but tensors.
+        WeightsRejectedError: not such a file, or what should be the weights holds anything but tensors.
     """
     advice = "Only plain state dicts are read; code inside a checkpoint is never run."
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WeightsRejectedError(f"{path} does not exist.", "Check the name.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a hostile or damaged pickle can make the reader fail in any way
         raise WeightsRejectedError(f"{path.name} is not a checkpoint that is safe to read.", advice) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsRejectedError(f"{path.name} holds more than tensors.", advice)
-    return {str(key): value for key, value in content.items()}
+    if isinstance(content, dict):
+        content = next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), content)
+    if not isinstance(content, dict) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsRejectedError(f"{path.name} holds something other than tensors.", advice)
+    # Training on several GPUs prefixes every name.
+    prefix = "module." if all(str(key).startswith("module.") for key in content) else ""
+    return {str(key).removeprefix(prefix): value for key, value in content.items()}
 
 
 def convert_adm(
