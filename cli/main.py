@@ -7,6 +7,7 @@ import typer
 from cli.demo import demo_command
 from cli.doctor import doctor_command
 from cli.errors import fail
+from cli.models import models_app
 from cli.recipes import recipes_command
 from cli.restore import restore_command
 from cli.train import train_command
@@ -14,7 +15,6 @@ from cli.tune import tune_command
 from core.domain.errors import HeirloomError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-models_app = typer.Typer(no_args_is_help=True, help="The pretrained models: list, pull, convert, train, verify.")
 models_app.command("train")(train_command)
 app.command("restore")(restore_command)
 app.command("tune")(tune_command)

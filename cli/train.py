@@ -76,8 +76,10 @@ def train_command(
 
     from core.priors.diffusers_unet import UNetPrior, build_network
     from core.priors.locate import load_prior
-    from core.priors.training.dataset import load_training_set, names_from_index
+    from core.priors.training.dataset import load_training_set
     from core.priors.training.export import export_prior
+    from core.priors.training.sources import names_from_index
+    from core.priors.training.state import Row
     from core.priors.training.trainer import train
 
     where = open_device(device)
@@ -109,7 +111,9 @@ def train_command(
             lambda count: bar.update(reading, completed=count),
         )
         bar.update(reading, total=len(data.train) + len(data.held_out))
-        console.print(f"{len(data.train)} images to train on, {len(data.held_out)} held out, {data.broken} broken.")
+        console.print(f"{len(data.train)} images to train on, {len(data.held_out)} held out.")
+        for broken in data.broken:
+            console.print(f"left out {broken}: it cannot be decoded", markup=False, highlight=False)
         training = bar.add_task("training", total=recipe.steps, resumed_at=None)
         first: list[int] = []
 
@@ -121,24 +125,29 @@ def train_command(
             if bar.disable and step % 50 == 0:
                 console.print(f"step {step}/{recipe.steps} loss {loss:.4f}", highlight=False)
 
+        def export(averaged: UNetPrior, history: list[Row], finished: bool) -> PriorSpec:
+            return export_prior(
+                averaged,
+                output,
+                name=name,
+                category=category,
+                licence=licence,
+                recipe=recipe,
+                history=history,
+                held_out=data.held_out,
+                source=source,
+                finished=finished,
+            )
+
         averaged, history = train(
             prior,
             data,
             recipe,
             output,
             on_step=on_step,
+            on_measure=lambda measured, rows: export(measured, rows, finished=False),
             save_every_seconds=save_every,
             measure_every_steps=measure_every,
         )
-    written = export_prior(
-        averaged,
-        output,
-        name=name,
-        category=category,
-        licence=licence,
-        recipe=recipe,
-        history=history,
-        held_out=data.held_out,
-        source=source,
-    )
+    written = export(averaged, history, finished=True)
     console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.")

@@ -1,20 +1,18 @@
-"""Pictures to train on: any folder, or zips of images, decoded once into memory."""
+"""Pictures to train on, decoded once into memory and split by the hash of their names."""
 
-import csv
 import hashlib
-import io
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from core.domain.errors import AlbumTooSmallError, ArchiveRejectedError, BadInputError
+from core.domain.errors import AlbumTooSmallError, BadInputError, OutOfMemoryError
 from core.imaging.intake import decode_photo
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+from core.priors.training.sources import Entry, open_entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +22,13 @@ class TrainingSet:
     Attributes:
         train: [N, R, R, 3] uint8.
         held_out: [M, R, R, 3] uint8, never trained on.
-        broken: entries that could not be decoded, left out.
+        broken: names of the entries that could not be decoded; they are left out.
         sha256: of the names and the split, to tell a resumed run on other data.
     """
 
     train: np.ndarray
     held_out: np.ndarray
-    broken: int
+    broken: tuple[str, ...]
     sha256: str
 
 
@@ -46,7 +44,7 @@ def load_training_set(
     Which images are held out follows from their names alone: the ones with the smallest hash among those allowed.
 
     Args:
-        sources: folders (searched whole) and zip files.
+        sources: folders (searched whole) and zip files, which are read in place.
         resolution: R in pixels.
         held_out: how many to hold out.
         may_hold_out: whether an image, by name, may be held out (e.g. not where one person has several pictures).
@@ -54,66 +52,80 @@ def load_training_set(
 
     Raises:
         BadInputError: a source is missing or cannot be read.
-        AlbumTooSmallError: fewer images than are to be held out, or none.
+        AlbumTooSmallError: fewer images than are to be held out, or none to train on.
+        OutOfMemoryError: the decoded images are larger than this machine's memory.
     """
-    names: list[str] = []
-    images: list[np.ndarray] = []
-    broken = 0
-    for name, data in _entries(sources):
-        try:
-            images.append(_square(decode_photo(data), resolution))
-        except BadInputError:
-            broken += 1
-            continue
-        names.append(name)
-        on_image(len(names))
-    allowed = sorted((i for i, name in enumerate(names) if may_hold_out(name)), key=lambda i: _name_hash(names[i]))
-    chosen = set(allowed[:held_out])
-    if len(chosen) < held_out or len(names) - len(chosen) < 1:
+    with ExitStack() as stack:
+        entries = open_entries(sources, stack)
+        kept, aside, bad = _hold_out(entries, resolution, held_out, may_hold_out)
+        train = _allocate(len(entries) - len(aside), resolution)
+        used: list[int] = []
+        broken = set(bad)
+        for place, entry in enumerate(entries):
+            if place in aside or place in broken:
+                continue
+            try:
+                train[len(used)] = _square(decode_photo(entry.read()), resolution)
+            except BadInputError:
+                broken.add(place)
+                continue
+            used.append(place)
+            on_image(len(used) + len(aside))
+    if not used:
         raise AlbumTooSmallError(
-            f"{len(names)} images were read, {len(allowed)} of which may be held out; {held_out} are to be.",
+            f"No image is left to train on: {len(aside)} are held out and {len(broken)} are broken.",
             "Name a folder or zip with more images, or hold fewer out with --held-out.",
         )
-    digest = hashlib.sha256("\n".join(f"{n}:{i in chosen}" for i, n in enumerate(names)).encode()).hexdigest()
-    stacked = np.stack(images)
-    keep = np.array([i not in chosen for i in range(len(names))])
-    order = [i for i in allowed if i in chosen]
-    return TrainingSet(stacked[keep], stacked[order], broken, digest)
+    lines = (f"{entry.name}:{place in aside}" for place, entry in enumerate(entries) if place not in broken)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return TrainingSet(train[: len(used)], kept, tuple(entries[place].name for place in sorted(broken)), digest)
 
 
-def names_from_index(path: Path, sources: Sequence[str]) -> set[str]:
-    """Names of the images that come from certain sources, by a CSV of `file,source` lines.
+def load_held_out(
+    sources: Sequence[Path], resolution: int, count: int, may_hold_out: Callable[[str], bool] = lambda _: True
+) -> np.ndarray:
+    """Only the images that `load_training_set` would hold out: [M, R, R, 3] uint8; fewer are a part of more.
 
     Raises:
-        BadInputError: no such file, or no such columns.
+        BadInputError: a source is missing or cannot be read.
+        AlbumTooSmallError: fewer images than wanted.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["file"] for row in csv.DictReader(file) if row["source"] in sources}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path} is not an index of images.", "It needs the columns file and source.") from error
+    with ExitStack() as stack:
+        return _hold_out(open_entries(sources, stack), resolution, count, may_hold_out)[0]
 
 
-def _entries(sources: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    for source in sources:
-        if source.is_dir():
-            for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES):
-                yield path.name, path.read_bytes()
-        elif source.is_file():
-            yield from _zip_entries(source)
-        else:
-            raise BadInputError(f"{source} does not exist.", "Name a folder or a zip of images.")
+def _hold_out(
+    entries: Sequence[Entry], resolution: int, count: int, may_hold_out: Callable[[str], bool]
+) -> tuple[np.ndarray, set[int], set[int]]:
+    """The held-out images in the order of their names' hashes, their places, and broken places met on the way."""
+    allowed = [place for place, entry in enumerate(entries) if may_hold_out(entry.name)]
+    images: list[np.ndarray] = []
+    places, broken = set(), set()
+    for place in sorted(allowed, key=lambda i: hashlib.sha256(entries[i].name.encode()).hexdigest()):
+        if len(images) == count:
+            break
+        try:
+            images.append(_square(decode_photo(entries[place].read()), resolution))
+            places.add(place)
+        except BadInputError:
+            broken.add(place)
+    if len(images) < count:
+        raise AlbumTooSmallError(
+            f"{len(entries)} images were found, {len(images)} of which can be held out; {count} are to be.",
+            "Name a folder or zip with more images, or hold fewer out with --held-out.",
+        )
+    return np.stack(images) if images else _allocate(0, resolution), places, broken
 
 
-def _zip_entries(source: Path) -> Iterator[tuple[str, bytes]]:
-    # The operator's own archive, not an upload: core.imaging.archive guards those.
-    try:
-        with zipfile.ZipFile(io.BytesIO(source.read_bytes())) as archive:
-            for info in sorted(archive.infolist(), key=lambda entry: entry.filename):
-                if PurePosixPath(info.filename).suffix.lower() in SUFFIXES and not info.is_dir():
-                    yield PurePosixPath(info.filename).name, archive.read(info)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ArchiveRejectedError(f"{source} is not a zip that can be read.", "Make it again, unencrypted.") from error
+def _allocate(count: int, resolution: int) -> np.ndarray:
+    needed, present = count * resolution**2 * 3, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise OutOfMemoryError(
+            f"{count} images of {resolution} pixels a side need {needed / 2**30:.0f} GB of memory; "
+            f"this machine has {present / 2**30:.0f}.",
+            "Name fewer images.",
+        )
+    return np.empty((count, resolution, resolution, 3), np.uint8)
 
 
 def _square(image: np.ndarray, resolution: int) -> np.ndarray:
@@ -125,7 +137,3 @@ def _square(image: np.ndarray, resolution: int) -> np.ndarray:
         return square
     kind = cv2.INTER_AREA if side > resolution else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(square, (resolution, resolution), interpolation=kind))
-
-
-def _name_hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()

@@ -14,6 +14,7 @@ from core.priors.diffusers_unet import UNetPrior
 from core.priors.spec import WEIGHTS_FILE, PriorSpec, write_spec
 from core.priors.training.recipe import TrainingRecipe
 from core.priors.training.sheets import checked_finite, curve, grid, held_out_sheet, sample_from_noise
+from core.priors.training.state import Row
 from core.priors.weights import weights_bytes
 
 
@@ -25,9 +26,10 @@ def export_prior(
     category: str,
     licence: str,
     recipe: TrainingRecipe,
-    history: list[dict[str, float]],
+    history: list[Row],
     held_out: np.ndarray,
     source: str = "",
+    finished: bool = True,
 ) -> PriorSpec:
     """Write a prior folder: weights in half precision, description, curve, samples, README.
 
@@ -41,6 +43,7 @@ def export_prior(
         history: rows of `train`.
         held_out: images it was not trained on; a few are shown in held_out.png, which stays with the operator.
         source: what it was trained on, in words.
+        finished: also sample pictures, which takes as long as many steps, and describe the prior in README.md.
 
     Raises:
         PriorError: the weights are not finite: the training diverged.
@@ -62,19 +65,21 @@ def export_prior(
     )
     write_atomically(folder / WEIGHTS_FILE, weights)
     write_spec(folder, spec)
-    write_atomically(folder / "samples.png", encode(grid(sample_from_noise(prior, 16), 8)))
-    if len(held_out):
-        write_atomically(folder / "held_out.png", encode(held_out_sheet(prior, held_out[:8])))
     if history:
         write_atomically(folder / "training.csv", _csv(history))
         write_atomically(folder / "curve.png", encode(curve(history)))
+    if not finished:
+        return spec
+    write_atomically(folder / "samples.png", encode(grid(sample_from_noise(prior, 16), 8)))
+    if len(held_out):
+        write_atomically(folder / "held_out.png", encode(held_out_sheet(prior, held_out[:8])))
     readme = folder / "README.md"
     if not readme.exists():  # people write their own: never replace it
         write_atomically(readme, _readme(spec, recipe, history).encode())
     return spec
 
 
-def _csv(history: list[dict[str, float]]) -> bytes:
+def _csv(history: list[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]))
     writer.writeheader()
@@ -82,7 +87,7 @@ def _csv(history: list[dict[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _readme(spec: PriorSpec, recipe: TrainingRecipe, history: list[dict[str, float]]) -> str:
+def _readme(spec: PriorSpec, recipe: TrainingRecipe, history: list[Row]) -> str:
     numbers = "\n".join(f"- {key}: {value}" for key, value in recipe.model_dump().items())
     last = history[-1] if history else {}
     measured = "\n".join(

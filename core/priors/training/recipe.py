@@ -70,6 +70,24 @@ def build_training_recipe(**values: object) -> TrainingRecipe:
     except ValidationError as error:
         sentences = []
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
-            sentences.append(f"{name} is {problem['input']!r}: {problem['msg'].lower()}.")
-        raise InvalidRecipeError(" ".join(sentences), "`heirloom models train --help` names every range.") from error
+            name = str(problem["loc"][0])
+            if name in TrainingRecipe.model_fields:
+                sentences.append(f"{name} is {problem['input']!r}, allowed is {allowed_range(name)}.")
+            else:
+                sentences.append(f"A training recipe has no {name!r}.")
+        raise InvalidRecipeError(
+            " ".join(dict.fromkeys(sentences)), "`heirloom models train --help` explains every number."
+        ) from error
+
+
+_WORDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
+
+
+def allowed_range(name: str) -> str:
+    """What a number may be, in words, e.g. "at least 1 and at most 4096"; for a choice its options."""
+    schema = TrainingRecipe.model_json_schema()["properties"][name]
+    schema = next((option for option in schema.get("anyOf", []) if option["type"] != "null"), schema)
+    if "enum" in schema:
+        return " or ".join(schema["enum"])
+    bounds = [f"{words} {schema[key]:g}" for key, words in _WORDS.items() if key in schema]
+    return " and ".join(bounds) or "true or false"

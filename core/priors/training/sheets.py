@@ -9,6 +9,7 @@ from core.diffusion.samplers import sample_dpm_solver
 from core.diffusion.seeds import NoiseStream, image_generator
 from core.priors.base import Prior, denoiser_of
 from core.priors.training.evaluation import denoise_once, noised, rescaled
+from core.priors.training.state import Row
 
 _WIDTH, _HEIGHT, _MARGIN = 900, 500, 60
 _COLOURS = [(31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (120, 120, 120)]
@@ -60,7 +61,7 @@ def held_out_sheet(prior: Prior, images: np.ndarray, t: int = 200) -> np.ndarray
     return np.vstack([np.hstack(row) for row in rows])
 
 
-def curve(history: list[dict[str, float]]) -> np.ndarray:
+def curve(history: list[Row]) -> np.ndarray:
     """The loss and the held-out PSNRs over the steps, each scaled to its own range, with the ends written out.
 
     Args:

@@ -12,6 +12,9 @@ from safetensors.torch import load_file, save
 from core.domain.errors import CheckpointMismatchError
 from core.imaging.files import write_atomically
 
+Row = dict[str, float]
+"""One measurement: step, loss, learning_rate, and psnr_T in dB for each timestep T."""
+
 
 @dataclass
 class TrainingState:
@@ -21,11 +24,13 @@ class TrainingState:
         step: optimizer steps done.
         tensors: "weight/…", "ema/…", "first/…", "second/…" by parameter name.
         history: rows of what was measured on the way.
+        loss_average: over about the last hundred steps.
     """
 
     step: int
     tensors: dict[str, torch.Tensor]
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
+    loss_average: float = 0.0
 
 
 def save_state(folder: Path, state: TrainingState, identity: str) -> None:
@@ -36,7 +41,12 @@ def save_state(folder: Path, state: TrainingState, identity: str) -> None:
         state: to keep.
         identity: of recipe, data and starting weights: another run cannot take it up.
     """
-    metadata = {"step": str(state.step), "identity": identity, "history": json.dumps(state.history)}
+    metadata = {
+        "step": str(state.step),
+        "identity": identity,
+        "history": json.dumps(state.history),
+        "loss_average": repr(state.loss_average),
+    }
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, metadata)
     current, previous = folder / "state.safetensors", folder / "state.previous.safetensors"
     if current.exists():
@@ -60,7 +70,8 @@ def load_state(folder: Path, identity: str) -> TrainingState | None:
                 f"{folder} holds the state of a training with other numbers, images or starting weights.",
                 "Choose another folder with -o, or give the numbers it was begun with.",
             )
-        return TrainingState(int(metadata["step"]), load_file(path), json.loads(metadata["history"]))
+        history = json.loads(metadata["history"])
+        return TrainingState(int(metadata["step"]), load_file(path), history, float(metadata.get("loss_average", 0.0)))
     return None
 
 

@@ -6,6 +6,7 @@ CPU with equal threads.
 
 import copy
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,14 @@ import torch
 from torch import Tensor
 
 from core.diffusion.loss import training_loss
-from core.diffusion.process import add_noise
+from core.diffusion.process import Prediction, add_noise
 from core.diffusion.seeds import derive_seed, image_generator
+from core.domain.errors import PriorError
 from core.priors.diffusers_unet import UNetPrior
 from core.priors.training.dataset import TrainingSet
 from core.priors.training.evaluation import denoising_psnr
 from core.priors.training.recipe import TrainingRecipe
-from core.priors.training.state import TrainingState, load_state, save_state
+from core.priors.training.state import Row, TrainingState, load_state, save_state
 
 
 def train(
@@ -30,9 +32,10 @@ def train(
     folder: Path,
     *,
     on_step: Callable[[int, float], None] = lambda _step, _loss: None,
+    on_measure: Callable[[UNetPrior, list[Row]], object] = lambda _prior, _history: None,
     save_every_seconds: float = 300.0,
     measure_every_steps: int = 500,
-) -> tuple[UNetPrior, list[dict[str, float]]]:
+) -> tuple[UNetPrior, list[Row]]:
     """Train a prior's network in place and return its averaged copy.
 
     Args:
@@ -41,6 +44,7 @@ def train(
         recipe: the numbers.
         folder: for the resume state; it must exist.
         on_step: told (steps done, loss); may raise to stop, and the state is saved first.
+        on_measure: given the averaged prior and the rows so far, after each measurement.
         save_every_seconds: how often the state is written.
         measure_every_steps: how often the averaged weights are measured on the held-out images.
 
@@ -49,6 +53,7 @@ def train(
 
     Raises:
         CheckpointMismatchError: the folder belongs to another training.
+        PriorError: the training diverged; the last saved state is from before.
         CancelledError: from `on_step`.
     """
     device = prior.device
@@ -63,10 +68,13 @@ def train(
     state = load_state(folder, identity) or TrainingState(0, {})
     if state.step:
         _load_tensors(state.tensors, parameters, averages, optimizer, state.step)
-    step, history, saved_at, loss_average = state.step, state.history, time.monotonic(), 0.0
+    step, history, loss_average, saved_at = state.step, state.history, state.loss_average, time.monotonic()
+    # The min-SNR weight is written for an ε-network; others are trained on the plain squared error.
+    min_snr = recipe.min_snr if prior.parameterization.prediction is Prediction.EPSILON else None
 
     def keep() -> None:
-        save_state(folder, TrainingState(step, _tensors(parameters, averages, optimizer), history), identity)
+        tensors = _tensors(parameters, averages, optimizer)
+        save_state(folder, TrainingState(step, tensors, history, loss_average), identity)
 
     while step < recipe.steps:
         for group in optimizer.param_groups:
@@ -76,7 +84,12 @@ def train(
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive_seed(recipe.seed, "dropout", step))
             output = prior.predict(x_t, t)
-        loss = training_loss(output, x0, noise, t, prior.schedule, prior.parameterization, recipe.min_snr).total.mean()
+        loss = training_loss(output, x0, noise, t, prior.schedule, prior.parameterization, min_snr).total.mean()
+        if not math.isfinite(float(loss.detach())):
+            raise PriorError(
+                f"The training diverged at step {step + 1}: its loss is not a finite number.",
+                "Lower the learning rate and begin again, in another folder or from the state kept in this one.",
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
         torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
@@ -94,6 +107,7 @@ def train(
                 {"step": float(step), "loss": loss_average, "learning_rate": recipe.learning_rate_at(step - 1)}
                 | {f"psnr_{t}": value for t, value in measured.items()}
             )
+            on_measure(averaged, history)
         try:
             on_step(step, loss_average)
         except BaseException:
