@@ -18,38 +18,17 @@ import typer
 from skimage.restoration import denoise_nl_means
 from torch import Tensor, cat, from_numpy
 
+from benchmarks.photos import album_faces, held_out_faces
 from cli.settings import home
-from core.imaging.intake import decode_photo
-from core.imaging.resize import resize
 from core.priors.diffusers_unet import UNetPrior
 from core.priors.locate import load_prior
-from core.priors.training.dataset import load_held_out
 from core.priors.training.evaluation import TIMESTEPS, denoise_once, mean_psnr, noised, rescaled
-from core.priors.training.sources import names_from_index
 
-HOLD_OUT_SOURCES = ("All-Age-Faces", "US Congress portraits")
 BLUR_SIGMAS_PIXELS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 NLM_STRENGTHS = (0.3, 0.45, 0.6, 0.8, 1.0)
 """Filter strength as a multiple of the noise's deviation."""
 
 Row = dict[str, str | float]
-
-
-def held_out_faces(shared: Path, count: int, resolution: int) -> np.ndarray:
-    """The faces that the starter's training holds out first: [N, R, R, 3] uint8.
-
-    The training takes the ones with the smallest hash of their names, so that a smaller `count` is a part of a larger.
-    """
-    folder = shared / "photos" / "faces128"
-    allowed = names_from_index(folder / "index.csv", HOLD_OUT_SOURCES)
-    return load_held_out(sorted(folder.glob("*.zip")), resolution, count, lambda name: name in allowed)
-
-
-def album_faces(shared: Path, count: int, resolution: int) -> np.ndarray:
-    """Faces of five people that no training has seen, as many of each: [N, R, R, 3] uint8."""
-    albums = sorted(folder for folder in (shared / "photos" / "albums_aligned").iterdir() if folder.is_dir())
-    photos = [path for album in albums for path in sorted(album.glob("*.jpg"))[: -(-count // len(albums))]]
-    return np.stack([resize(decode_photo(path.read_bytes()), resolution) for path in photos[:count]])
 
 
 def measure(prior: UNetPrior, images: np.ndarray, label: str, batch: int = 16) -> list[Row]:

@@ -1,0 +1,130 @@
+"""Restoring for a benchmark: the product's own plan and run, one artifact store, scores against truth or album."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from core.imaging.embedding import embed_aligned, identity
+from core.imaging.sharpness import sharpness
+from core.pipeline.folder_store import FolderStore
+from core.pipeline.plan import plan
+from core.pipeline.ports import Ports
+from core.pipeline.quality import denoising_residual, psnr, ssim
+from core.pipeline.request import Photo, PhotoResult, RestoreRequest, TuneRequest
+from core.pipeline.run import run
+from core.priors.diffusers_unet import UNetPrior
+from core.recipes.presets import preset
+from core.recipes.schema import Recipe, override
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measurement uses.
+
+    Attributes:
+        prior: the one measured, on its device.
+        shared: the folder of photos beside the checkout.
+        output: folder for rows, sheets and the store; none of it may be published.
+        seed: of all restorations.
+        changes: numbers changed in every recipe, dotted name → value.
+    """
+
+    prior: UNetPrior
+    shared: Path
+    output: Path
+    seed: int = 0
+    changes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> FolderStore:
+        """Albums and checkpoints made before are not made again, whatever K they are restored with."""
+        return FolderStore(self.output / "store")
+
+    @property
+    def prior_key(self) -> str:
+        """The prior's hash, short, as rows name it."""
+        return self.prior.spec.sha256[:12]
+
+    def recipe(self, name: str) -> Recipe:
+        """A preset with the numbers changed that it has."""
+        recipe = preset(name).recipe
+        fitting = {
+            key: value
+            for key, value in self.changes.items()
+            if getattr(recipe, key.partition(".")[0], None) is not None
+        }
+        return override(recipe, fitting)
+
+    def restore(
+        self, photos: Sequence[Photo], recipe: Recipe, checkpoint: bytes | None = None, candidates: int = 1
+    ) -> list[tuple[Photo, PhotoResult]]:
+        """Restore photos together; every one with its result.
+
+        Raises:
+            HeirloomError: a photo failed; a benchmark has no use for a part.
+        """
+        request = RestoreRequest(tuple(photos), checkpoint, candidates=candidates, seed=self.seed)
+        result = run(plan(request, recipe, self.prior.spec), request, recipe, self.prior, Ports(store=self.store))
+        for one in result.photos:
+            if one.error is not None:
+                raise one.error
+        return list(zip(photos, result.photos, strict=True))
+
+    def tune(self, album: Sequence[Photo], recipe: Recipe) -> bytes:
+        """A subject checkpoint from an album."""
+        request = TuneRequest(tuple(album), seed=self.seed)
+        result = run(plan(request, recipe, self.prior.spec), request, recipe, self.prior, Ports(store=self.store))
+        if result.checkpoint is None:
+            raise RuntimeError("a tune plan ended without a checkpoint")
+        return result.checkpoint
+
+
+def recipe_key(recipe: Recipe) -> str:
+    """A recipe as rows name it: its preset and the hash of its numbers."""
+    return f"{recipe.name}/{recipe.digest()[:8]}"
+
+
+def against_truth(image: np.ndarray, truth: np.ndarray, prefix: str = "") -> dict[str, object]:
+    """PSNR in dB, SSIM, identity and sharpness of an aligned face beside the clean one, both [S, S, 3] uint8."""
+    return {
+        f"{prefix}psnr": round(psnr(image, truth), 3),
+        f"{prefix}ssim": round(ssim(image, truth), 4),
+        f"{prefix}identity": round(identity_between(image, truth), 4),
+        f"{prefix}sharpness": round(sharpness(image), 4),
+    }
+
+
+def without_truth(prior: UNetPrior, native: np.ndarray, image: np.ndarray, prefix: str = "") -> dict[str, object]:
+    """Sharpness, and the prior's denoising residual of the picture at the prior's own resolution."""
+    return {
+        f"{prefix}sharpness": round(sharpness(image), 4),
+        f"{prefix}residual": round(denoising_residual(prior, native), 4),
+    }
+
+
+def identity_between(image: np.ndarray, other: np.ndarray) -> float:
+    """Identity of two aligned faces; the embedding of each picture is computed once."""
+    return identity(_embedding(_Pixels(image)), _embedding(_Pixels(other)))
+
+
+class _Pixels:
+    """An array that can be a cache's key."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = image
+        self._digest = hashlib.sha256(image.tobytes()).digest()
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Pixels) and self._digest == other._digest
+
+
+@lru_cache(maxsize=512)
+def _embedding(pixels: _Pixels) -> np.ndarray:
+    return embed_aligned(pixels.image)
