@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.domain.errors import PriorError, WeightsRejectedError
 from core.imaging.files import check_writable, output_error, write_atomically
-from core.priors.adm import convert_state, network_config, read_layout, resolution_of
+from core.priors.adm import AdmLayout, convert_state, network_config, read_layout, resolution_of
 from core.priors.diffusers_unet import build_network
 from core.priors.spec import WEIGHTS_FILE, CosineScheduleSpec, LinearScheduleSpec, PriorSpec, write_spec
 from core.priors.weights import weights_bytes
@@ -80,7 +80,7 @@ def convert_adm(
 
     Raises:
         WeightsRejectedError: the file is not such a network, or not finite.
-        PriorError: its resolution must be given, or the folder exists.
+        PriorError: its resolution must be given, an option is out of range, or the folder exists.
         OutputError: the folder cannot be written.
     """
     if folder.exists():
@@ -91,6 +91,7 @@ def convert_adm(
     side = resolution or resolution_of(layout)
     if side is None:
         raise PriorError(f"The image size of {path.name} cannot be told from its network.", "Give --resolution.")
+    _check_options(layout, side, noise_schedule, steps)
     converted = convert_state(state, layout, head_channels, new_attention_order)
     if not all(bool(torch.isfinite(tensor).all()) for tensor in converted.values()):
         raise WeightsRejectedError(f"{path.name} holds values that are not finite.", "The file is damaged.")
@@ -111,6 +112,20 @@ def convert_adm(
     _check_fits(spec, converted)
     _write_folder(folder, spec, weights)
     return spec
+
+
+def _check_options(layout: AdmLayout, side: int, noise_schedule: str, steps: int) -> None:
+    multiple = 2 ** (layout.levels - 1)
+    if side % multiple or not 8 <= side <= 2048:
+        raise PriorError(
+            f"The image size is {side} pixels; this network takes multiples of {multiple} from 8 to 2048.",
+            "Check --resolution.",
+        )
+    fewest = 21 if noise_schedule == "linear" else 2  # with fewer, guided-diffusion's last beta reaches 1
+    if not fewest <= steps <= 10_000:
+        raise PriorError(
+            f"The {noise_schedule} schedule has {steps} steps; allowed are {fewest} to 10000.", "Check --steps."
+        )
 
 
 def _check_fits(spec: PriorSpec, converted: dict[str, Tensor]) -> None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.domain.errors import PriorError, WeightsRejectedError
 from core.priors.catalog import CATALOG
 from core.priors.hashing import file_sha256
-from core.priors.spec import PriorSpec, ScheduleSpec
+from core.priors.spec import PriorSpec, ScheduleSpec, what_is_wrong
 
 _WEIGHTS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _BETA_KINDS = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
@@ -78,8 +78,8 @@ def describe_diffusers_folder(folder: Path) -> PriorSpec:
             source=known.page if known else "",
             sha256=file_sha256(weights_path(folder)),
         )
-    except (ValidationError, KeyError) as error:
-        raise PriorError(f"The pipeline in {folder} cannot be used: {error}", _ADVICE) from error
+    except ValidationError as error:
+        raise PriorError(f"The pipeline in {folder} cannot be used: {what_is_wrong(error)}.", _ADVICE) from error
 
 
 def schedule_of_scheduler(config: dict[str, Any]) -> ScheduleSpec:
@@ -97,16 +97,18 @@ def schedule_of_scheduler(config: dict[str, Any]) -> ScheduleSpec:
     values: dict[str, Any]
     if config.get("trained_betas") is not None:
         values = {"kind": "betas", "betas": config["trained_betas"]}
-    elif config.get("beta_schedule", "linear") not in _BETA_KINDS:
-        raise PriorError(f"The beta schedule {config['beta_schedule']!r} is unknown.", _ADVICE)
+    elif (named := str(config.get("beta_schedule", "linear"))) not in _BETA_KINDS:
+        raise PriorError(f"The beta schedule {named!r} is unknown.", _ADVICE)
     else:
-        values = {"kind": _BETA_KINDS[config.get("beta_schedule", "linear")], "steps": steps}
+        values = {"kind": _BETA_KINDS[named], "steps": steps}
     if values["kind"] in ("linear", "scaled_linear"):
         values |= {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
     try:
         return _SCHEDULE.validate_python(values)
     except ValidationError as error:
-        raise PriorError(f"The schedule in scheduler_config.json is not valid: {error}", _ADVICE) from error
+        raise PriorError(
+            f"The schedule in scheduler_config.json is not valid: {what_is_wrong(error)}.", _ADVICE
+        ) from error
 
 
 def _variance_of(config: dict[str, Any], channels: int) -> Literal["fixed_small", "fixed_large", "learned_range"]:
@@ -139,7 +141,7 @@ def _scheduler_path(folder: Path) -> Path:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PriorError(f"{path} is missing or not readable: {error}", "Fetch the whole folder again.") from error
     if not isinstance(content, dict):
         raise PriorError(f"{path} is not a description of a model.", "Fetch the whole folder again.")

@@ -1,7 +1,7 @@
 """Priors whose network is diffusers' `UNet2DModel`: our starter, published DDPM pipelines, converted ADM."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +25,18 @@ def build_network(spec: PriorSpec) -> nn.Module:
     arguments: dict[str, Any] = {key: value for key, value in spec.network.items() if not key.startswith("_")}
     try:
         network: nn.Module = UNet2DModel(**arguments)
-    except (TypeError, ValueError, KeyError) as error:
+    except Exception as error:  # a strange description can make the constructor fail in any way
         raise PriorError(
-            f"The network of prior {spec.name!r} cannot be built: {error}", "Convert or pull it again."
+            f"The network of prior {spec.name!r} cannot be built: {' '.join(str(error).split())}",
+            "Convert or pull it again.",
         ) from error
     return network
+
+
+def count_parameters(spec: PriorSpec) -> int:
+    """Of the network a `prior.json` describes, without making room for them; errors as for `build_network`."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build_network(spec).parameters())
 
 
 class UNetPrior:
@@ -91,6 +98,24 @@ def load_unet_prior(folder: Path, verify: bool = True) -> UNetPrior:
             "The file is damaged or was exchanged: pull or convert it again.",
         )
     network = build_network(spec)
+    _check_sides(spec, network)
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     network.load_state_dict(read_weights(path, expected), strict=True)
     return UNetPrior(spec, network)
+
+
+def _check_sides(spec: PriorSpec, network: nn.Module) -> None:
+    """Refuse a description whose parts do not go together before the first image fails in the network."""
+    config: dict[str, Any] = cast(Any, network).config
+    images = 3 * spec.pixel_unshuffle**2
+    outputs = images * (2 if spec.variance == "learned_range" else 1)
+    multiple = spec.pixel_unshuffle * 2 ** (len(config["down_block_types"]) - 1)
+    if (config["in_channels"], config["out_channels"]) != (images, outputs):
+        problem = f"its network should have {images} channels in and {outputs} out"
+    elif spec.resolution % multiple:
+        problem = f"its resolution should be a multiple of {multiple}"
+    else:
+        return
+    raise PriorError(
+        f"The description of prior {spec.name!r} contradicts itself: {problem}.", "Convert or pull it again."
+    )

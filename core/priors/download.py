@@ -1,6 +1,7 @@
 """One file over HTTP: taken up where it was cut off, checked before it counts."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ from core.priors.hashing import file_sha256
 
 OnBytes = Callable[[int, int | None], None]
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_BLOCK_BYTES = 2**18
 _RESUMABLE = "Run the same command again: it goes on where it stopped."
 
 
@@ -82,43 +82,55 @@ def download(
 
 
 def _fetch(client: httpx.Client, url: str, part: Path, hash_known: bool, on_bytes: OnBytes) -> None:
-    there = _usable_bytes(part, hash_known)
+    version = _known_version(part)
+    # Of an earlier attempt all can be kept, if the server or the hash can say whether it fits.
+    there = part.stat().st_size if part.is_file() and (hash_known or version) else 0
     headers = {"Accept-Encoding": "identity"}  # a compressed answer could not be continued
     if there:
         headers["Range"] = f"bytes={there}-"
-        if _version(part).is_file():
-            headers["If-Range"] = _version(part).read_text(encoding="ascii")
+        if version:
+            headers["If-Range"] = version
     with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and there:
-            if response.headers.get("Content-Range") == f"bytes */{there}":
-                return  # everything was there already; only the rename was missing
-            _forget(part)
+        refused = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+        continues = response.status_code == httpx.codes.PARTIAL_CONTENT
+        if there and refused and response.headers.get("Content-Range") == f"bytes */{there}":
+            return  # everything was there already; only the rename was missing
+        if there and (refused or (continues and version and _version_of(response) not in ("", version))):
+            _forget(part)  # it is another file by now, and not every server minds If-Range: all of it anew
+            _fetch(client, url, part, hash_known, on_bytes)
+            return
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise PriorUnavailableError(
                 f"{url} answers with a web page, not with a file.", "Open it in a browser and fetch the file by hand."
             )
-        continues = response.headers.get("Content-Range", "").startswith(f"bytes {there}-")
-        if response.status_code != httpx.codes.PARTIAL_CONTENT or not continues:
+        if not continues:
             there = 0
+            _forget(part)  # first, so that the new version never stands beside old bytes
             _remember_version(part, response)
-        length = response.headers.get("Content-Length")
-        total = there + int(length) if length is not None else None
+        total = _total_bytes(response, there)
         _check_space(part, total, there)
         with part.open("ab" if there else "wb") as file:
-            for block in response.iter_raw(_BLOCK_BYTES):
+            for block in response.iter_raw():  # as it comes: a block that had to fill up would be lost with the line
                 file.write(block)
                 there += len(block)
                 on_bytes(there, total)
             file.flush()
             os.fsync(file.fileno())
+    if total is not None and there < total:
+        raise httpx.RemoteProtocolError(f"{there} of {total} bytes came")
 
 
-def _usable_bytes(part: Path, hash_known: bool) -> int:
-    """How much of an earlier attempt can be kept: all of it, if the server or the hash can say whether it fits."""
-    if part.is_file() and (hash_known or _version(part).is_file()):
-        return part.stat().st_size
-    return 0
+def _total_bytes(response: httpx.Response, there: int) -> int | None:
+    """The whole file's length, as far as the answer says it; an answer that does not fit the question is refused."""
+    if response.status_code == httpx.codes.PARTIAL_CONTENT:
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if match is None or int(match.group(1)) != there:
+            raise httpx.RemoteProtocolError("the server sent another part of the file than it was asked for")
+        if match.group(2) != "*":
+            return int(match.group(2))
+    length = response.headers.get("Content-Length")
+    return there + int(length) if length is not None else None
 
 
 def _version(part: Path) -> Path:
@@ -127,13 +139,24 @@ def _version(part: Path) -> Path:
 
 
 def _remember_version(part: Path, response: httpx.Response) -> None:
+    if name := _version_of(response):
+        _version(part).write_text(name, encoding="ascii")
+
+
+def _version_of(response: httpx.Response) -> str:
     tag = response.headers.get("ETag", "")
     strong = tag if tag and not tag.startswith("W/") else ""  # If-Range takes strong names only
-    name = strong or response.headers.get("Last-Modified", "")
-    if name:
-        _version(part).write_text(name, encoding="ascii")
-    else:
-        _version(part).unlink(missing_ok=True)
+    name = str(strong or response.headers.get("Last-Modified", ""))
+    return name if name.isascii() and name.isprintable() else ""
+
+
+def _known_version(part: Path) -> str:
+    """What `_remember_version` kept; empty where that is nothing, or damaged."""
+    try:
+        name = _version(part).read_text(encoding="ascii")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+    return name if name.isprintable() else ""
 
 
 def _forget(part: Path) -> None:

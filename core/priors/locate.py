@@ -1,5 +1,6 @@
 """From a prior's name to a loaded prior."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,16 +30,30 @@ def locate_prior(name: str, home: Path) -> Path:
     """
     if name == "starter":
         return STARTER_FOLDER
-    path = Path(name).expanduser()
+    path = _as_path(name)
     plain = path.name == name and not name.startswith(".")  # a path must not climb out of home/priors by accident
     for folder in (home / "priors" / name, path) if plain else (path,):
-        if name and folder.is_dir():
+        if name and _holds(folder.is_dir):
             return folder
     raise PriorUnavailableError(f"The prior {name!r} is not on this machine.", _advice(name, path, home))
 
 
+def _as_path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~ and the name of nobody
+        return Path(name)
+
+
+def _holds(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except OSError:  # a name longer than the file system takes
+        return False
+
+
 def _advice(name: str, path: Path, home: Path) -> str:
-    if path.is_file():
+    if _holds(path.is_file):
         return (
             f"It is a file: `heirloom models convert {name} -o FOLDER` makes a prior of a guided-diffusion checkpoint."
         )

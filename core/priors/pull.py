@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from core.domain.errors import PriorUnavailableError
+from core.domain.errors import PriorError, PriorUnavailableError
 from core.imaging.files import output_error
 from core.priors.catalog import CATALOG, CatalogEntry
 from core.priors.download import download
@@ -63,7 +63,7 @@ def pull_prior(
 
     Raises:
         PriorUnavailableError: no network, or it cannot be fetched by a program; says how to do it by hand.
-        PriorError: a checkpoint whose network is not what the catalog says.
+        PriorError: a checkpoint whose network is not what the catalog says, or the folder is taken by something else.
         WeightsRejectedError: a file is not the one that was published.
         OutputError: it cannot be written.
     """
@@ -77,6 +77,8 @@ def pull_prior(
             f"{entry.name} has no address that a program can fetch.",
             f"Fetch it by hand from {entry.page}, then: heirloom models convert FILE -o {folder}{_heads(entry)}",
         )
+    if folder.exists():  # known before gigabytes are fetched for it
+        raise PriorError(f"{folder} exists already and holds no prior.", "Move it away, and pull again.")
     waiting = folder.with_name(f".{entry.name}.pulling")  # hidden: a half-fetched folder is no prior
     try:
         waiting.mkdir(parents=True, exist_ok=True)
@@ -99,10 +101,13 @@ def pull_prior(
 def _settle(entry: CatalogEntry, waiting: Path, folder: Path) -> None:
     if entry.kind == "adm":
         from core.priors.convert import convert_adm  # here: torch, which fetching a diffusers folder does not need
+        from core.priors.diffusers_unet import count_parameters
 
-        convert_adm(
+        converted = waiting / "converted"
+        shutil.rmtree(converted, ignore_errors=True)
+        spec = convert_adm(
             waiting / entry.files[0].name,
-            folder,
+            converted,
             name=entry.name,
             resolution=entry.resolution,
             head_channels=entry.head_channels,
@@ -110,12 +115,20 @@ def _settle(entry: CatalogEntry, waiting: Path, folder: Path) -> None:
             licence=entry.licence,
             source=entry.page,
         )
-        shutil.rmtree(waiting)
-        return
+        if count_parameters(spec) != entry.parameters:
+            shutil.rmtree(waiting)
+            raise PriorError(
+                f"The network of {entry.files[0].name} has {count_parameters(spec):,} parameters, "
+                f"not the {entry.parameters:,} of {entry.name}.",
+                f"It was deleted: {entry.files[0].url} is another file than it was.",
+            )
+    else:
+        converted = waiting
     try:
-        waiting.rename(folder)
+        converted.rename(folder)
     except OSError as error:
         raise output_error(error, folder) from error
+    shutil.rmtree(waiting, ignore_errors=True)  # what was converted is not needed any more
 
 
 def _heads(entry: CatalogEntry) -> str:

@@ -97,12 +97,24 @@ def read_spec(folder: Path) -> PriorSpec:
             f"There is no prior in {folder}.",
             "`heirloom models list` shows what is here; `heirloom models pull NAME` fetches one.",
         ) from error
+    except ValueError as error:  # not UTF-8
+        raise _invalid(path, "it is not text") from error
     try:
         return PriorSpec.model_validate(json.loads(text))
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise PriorError(
-            f"{path} is not a valid prior description: {error}", "Convert or pull the prior again."
-        ) from error
+    except ValidationError as error:
+        raise _invalid(path, what_is_wrong(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _invalid(path, "it is not JSON") from error
+
+
+def _invalid(path: Path, problem: str) -> PriorError:
+    return PriorError(f"{path} is not a valid prior description: {problem}.", "Convert or pull the prior again.")
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Pydantic's findings in one line, e.g. "resolution: Input should be greater than or equal to 8"."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'content'}: {problem['msg']}" for problem in found)
 
 
 def write_spec(folder: Path, spec: PriorSpec) -> None:

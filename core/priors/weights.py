@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.domain.errors import CheckpointUnreadableError, HeirloomError, WeightsRejectedError
 
-ALLOWED_DTYPES = {"F16", "BF16", "F32"}
+ALLOWED_DTYPES = ("F16", "BF16", "F32")
 _MAX_HEADER_BYTES = 4 * 2**20
 
 
@@ -69,7 +69,7 @@ def read_weights(
     for key, entry in header.items():
         if entry.get("dtype") not in ALLOWED_DTYPES:
             raise error(f"{path.name}: {key!r} has the type {entry.get('dtype')}, not a 16- or 32-bit float.", advice)
-        if tuple(entry.get("shape", ())) != tuple(expected[key]):  # type: ignore[arg-type]  # any JSON compares
+        if entry.get("shape") != list(expected[key]):
             raise error(f"{path.name}: {key!r} has shape {entry.get('shape')}, not {list(expected[key])}.", advice)
     tensors: dict[str, Tensor] = {}
     try:
