@@ -19,7 +19,7 @@ class Device(StrEnum):
 
 
 class Precision(StrEnum):
-    """`auto` is bf16 on CUDA and fp32 elsewhere."""
+    """`auto` is bf16 on CUDA devices that compute in it (since Ampere), and fp32 elsewhere."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -39,19 +39,26 @@ def open_device(device: Device) -> "torch.device":
             "torch is not installed, and this command computes.", "Install it with `pip install 'heirloom[worker]'`."
         ) from error
     here = {Device.CPU: True, Device.CUDA: torch.cuda.is_available(), Device.MPS: torch.backends.mps.is_available()}
+    chosen = device
     if device is Device.AUTO:
-        return torch.device(next(d for d in (Device.CUDA, Device.MPS, Device.CPU) if here[d]).value)
-    if not here[device]:
+        chosen = next(d for d in (Device.CUDA, Device.MPS, Device.CPU) if here[d])
+    if not here[chosen]:
         raise HeirloomError(
             f"There is no {device.value} device here.", "Use --device auto, and `heirloom doctor` to see what works."
         )
-    return torch.device(device.value)
+    if chosen is Device.CUDA:
+        from core.priors.cuda import prepare_cuda
+
+        prepare_cuda()
+    return torch.device(chosen.value)
 
 
 def autocast_of(precision: Precision, device: "torch.device") -> "torch.dtype | None":
     """The type networks compute in, or None for float32."""
     import torch
 
-    if precision is Precision.BF16 or (precision is Precision.AUTO and device.type == "cuda"):
-        return torch.bfloat16
-    return None
+    if precision is Precision.AUTO:
+        # Older GPUs emulate bf16, slower than float32.
+        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else None
+    return torch.bfloat16 if precision is Precision.BF16 else None

@@ -23,6 +23,7 @@ from core.diffusion.process import (
     split_output,
 )
 from core.diffusion.schedule import NoiseSchedule
+from core.diffusion.transfer import to_device
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ def variational_term(
 
 def min_snr_weight(t: Tensor, schedule: NoiseSchedule, ceiling: float) -> Tensor:
     """min(SNR, ceiling) / SNR for an ε-network: [N] float32 (Hang et al. 2023, section 3.4)."""
-    ratio = schedule.signal_to_noise.to(t.device)[t]
-    return (ratio.clamp(max=ceiling) / ratio).float()
+    ratio = schedule.signal_to_noise
+    table = (ratio.clamp(max=ceiling) / ratio).float()  # cast on the CPU: MPS has no float64
+    return to_device(table, t.device)[t]
 
 
 def training_loss(
@@ -132,5 +134,4 @@ def _target(x0: Tensor, noise: Tensor, t: Tensor, schedule: NoiseSchedule, predi
         return noise
     if prediction is Prediction.X0:
         return x0
-    alphas = schedule.alphas_cumprod
-    return at(alphas.sqrt(), t, x0) * noise - at((1.0 - alphas).sqrt(), t, x0) * x0
+    return at(schedule.signal, t, x0) * noise - at(schedule.spread, t, x0) * x0

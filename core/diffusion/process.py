@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.diffusion.schedule import NoiseSchedule
+from core.diffusion.transfer import kept_on_device
 
 
 class Prediction(StrEnum):
@@ -53,22 +54,23 @@ class Step:
 def at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
     """Look a float64 table up at t, shaped to broadcast over images.
 
+    On a GPU the table is copied once and kept: the schedule's own tables are asked for at every step.
+
     Args:
-        table: [T] float64.
+        table: [T] float64, on the CPU.
         t: [N] int64.
         like: [N, C, H, W], gives dtype and device.
 
     Returns:
         [N, 1, 1, 1] in the dtype and on the device of `like`.
     """
-    return table.to(t.device)[t].to(device=like.device, dtype=like.dtype).view(-1, 1, 1, 1)
+    entries = table[t].to(like.dtype) if like.device.type == "cpu" else kept_on_device(table, like)[t]
+    return entries.view(-1, 1, 1, 1)
 
 
 def add_noise(x0: Tensor, noise: Tensor, t: Tensor, schedule: NoiseSchedule) -> Tensor:
     """(1), (3): y_t = √ᾱ_t · y_0 + √(1 − ᾱ_t) · ε."""
-    signal = at(schedule.alphas_cumprod.sqrt(), t, x0)
-    spread = at((1.0 - schedule.alphas_cumprod).sqrt(), t, x0)
-    return signal * x0 + spread * noise
+    return at(schedule.signal, t, x0) * x0 + at(schedule.spread, t, x0) * noise
 
 
 def split_output(output: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
@@ -90,16 +92,14 @@ def predict_x0(estimate: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule
     """
     if prediction is Prediction.X0:
         return estimate
-    alphas = schedule.alphas_cumprod
     if prediction is Prediction.V:
-        return at(alphas.sqrt(), t, x_t) * x_t - at((1.0 - alphas).sqrt(), t, x_t) * estimate
-    return at((1.0 / alphas).sqrt(), t, x_t) * x_t - at((1.0 / alphas - 1.0).sqrt(), t, x_t) * estimate
+        return at(schedule.signal, t, x_t) * x_t - at(schedule.spread, t, x_t) * estimate
+    return at(schedule.inverse_signal, t, x_t) * x_t - at(schedule.relative_spread, t, x_t) * estimate
 
 
 def noise_from_x0(x0: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule) -> Tensor:
     """The ε that x_t holds if its clean image is x_0: (1) solved for ε."""
-    alphas = schedule.alphas_cumprod
-    return (at((1.0 / alphas).sqrt(), t, x_t) * x_t - x0) / at((1.0 / alphas - 1.0).sqrt(), t, x_t)
+    return (at(schedule.inverse_signal, t, x_t) * x_t - x0) / at(schedule.relative_spread, t, x_t)
 
 
 def posterior_mean(x0: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule) -> Tensor:
@@ -123,12 +123,10 @@ def reverse_log_variance(
     if variance is Variance.FIXED_SMALL:
         return smallest
     if variance is Variance.FIXED_LARGE:
-        # β_0 would be far too large at the last step: the clipped posterior stands in, as in the reference.
-        table = torch.log(torch.cat([schedule.posterior_variance[1:2], schedule.betas[1:]]))
-        return at(table, t, x_t)
+        return at(schedule.log_betas_clipped, t, x_t)
     if position is None:
         raise ValueError("a learned-range variance needs a network with twice the image's channels")
-    largest = at(torch.log(schedule.betas), t, x_t)
+    largest = at(schedule.log_betas, t, x_t)
     fraction = (position + 1.0) / 2.0
     return fraction * largest + (1.0 - fraction) * smallest
 

@@ -45,6 +45,26 @@ class NoiseSchedule:
         return torch.cat([torch.ones(1, dtype=torch.float64), self.alphas_cumprod[:-1]])
 
     @cached_property
+    def signal(self) -> Tensor:
+        """√ᾱ_t, what is left of the image. [T] float64."""
+        return self.alphas_cumprod.sqrt()
+
+    @cached_property
+    def spread(self) -> Tensor:
+        """√(1 − ᾱ_t), the noise's deviation. [T] float64."""
+        return (1.0 - self.alphas_cumprod).sqrt()
+
+    @cached_property
+    def inverse_signal(self) -> Tensor:
+        """√(1 / ᾱ_t). [T] float64."""
+        return (1.0 / self.alphas_cumprod).sqrt()
+
+    @cached_property
+    def relative_spread(self) -> Tensor:
+        """√(1 / ᾱ_t − 1), the noise's deviation in units of the image's. [T] float64."""
+        return (1.0 / self.alphas_cumprod - 1.0).sqrt()
+
+    @cached_property
     def signal_to_noise(self) -> Tensor:
         """SNR(t) = ᾱ_t / (1 − ᾱ_t). [T] float64."""
         return self.alphas_cumprod / (1.0 - self.alphas_cumprod)
@@ -60,6 +80,16 @@ class NoiseSchedule:
         variance = self.posterior_variance
         first = variance[1:2] if self.steps > 1 else self.betas[:1]
         return torch.log(torch.cat([first, variance[1:]]))
+
+    @cached_property
+    def log_betas(self) -> Tensor:
+        """Log β_t, the upper end of the learned range (Nichol & Dhariwal 2021). [T] float64."""
+        return torch.log(self.betas)
+
+    @cached_property
+    def log_betas_clipped(self) -> Tensor:
+        """Log β_t, with β_0 replaced by β̃_1: it would be far too large at the last step, as in the reference. [T]."""
+        return torch.log(torch.cat([self.posterior_variance[1:2], self.betas[1:]]))
 
     @cached_property
     def posterior_mean_x0(self) -> Tensor:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from core.diffusion.transfer import to_device
+
 
 def derive_seed(seed: int, *labels: str | int) -> int:
     """A 63-bit seed for one purpose, independent of all others drawn from `seed`.
@@ -47,8 +49,12 @@ class NoiseStream:
         self.device = torch.device(device)
 
     def __call__(self) -> Tensor:
-        """Draw the next noise: [N, C, H, W] float32 on `device`."""
-        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators]).to(self.device)
+        """Draw the next noise: [N, C, H, W] float32 on `device`.
+
+        Drawing sixteen images of 256 pixels takes about as long as a GPU needs for a step of them: samplers ask for
+        it when the network's work is under way, and nothing here waits for that.
+        """
+        return to_device(torch.stack([torch.randn(self.shape, generator=g) for g in self.generators]), self.device)
 
     def state(self) -> Tensor:
         """The generators' states, [N, S] uint8."""

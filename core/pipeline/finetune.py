@@ -12,10 +12,12 @@ from core.diffusion.images import images_to_tensor
 from core.diffusion.loss import training_loss
 from core.diffusion.process import add_noise
 from core.diffusion.seeds import derive_seed, image_generator
+from core.diffusion.transfer import to_device
 from core.domain.errors import CancelledError
 from core.pipeline.artifacts import pack, unpack
 from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
 from core.priors.adapters import tunable_copy, tuned_parameters, tuned_state
+from core.priors.compiled import compile_for_tuning, compiling_pays
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import FinetuneRecipe
 
@@ -33,6 +35,7 @@ def finetune(
     load_state: Callable[[], bytes | None],
     save_state: Callable[[bytes], None],
     save_every_seconds: float = SAVE_EVERY_SECONDS,
+    compiled: bool | None = None,
 ) -> bytes:
     """Tune a prior on anchors; raw weights are kept, not an average (method.md, section 4).
 
@@ -49,6 +52,7 @@ def finetune(
         load_state: the saved resume state, or None.
         save_state: keeps the resume state.
         save_every_seconds: how often.
+        compiled: whether to compile the network first; None: where it pays.
 
     Returns:
         A subject checkpoint's bytes.
@@ -56,14 +60,19 @@ def finetune(
     images = images_to_tensor(anchors).to(prior.device)
     tuned = tunable_copy(prior, recipe.method, recipe.rank, derive_seed(seed, "adapters"))
     parameters = tuned_parameters(tuned, recipe.method)
-    optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.learning_rate, weight_decay=0.0)
-    iteration, loss_sum = 0, 0.0
+    # On CUDA one kernel updates all weights, without temporary copies of them.
+    fused = prior.device.type == "cuda"
+    optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.learning_rate, weight_decay=0.0, fused=fused)
+    iteration, losses = 0, _LossSum()
     if (state := load_state()) is not None:
-        iteration, loss_sum = _load_resume_state(state, parameters, optimizer, prior.device)
+        iteration, losses.total = _load_resume_state(state, parameters, optimizer)
+    tuned.network.train()
+    forwards = 3 * recipe.iterations * recipe.batch
+    if compiled or (compiled is None and compiling_pays(prior.device, forwards)):
+        compile_for_tuning(tuned, recipe.batch)
     saved_at = time.monotonic()
     on_step(iteration)
 
-    tuned.network.train()
     while iteration < recipe.iterations:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * (1.0 - iteration / recipe.iterations)
@@ -72,15 +81,15 @@ def finetune(
         for parameter, gradient in zip(parameters.values(), gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
-        loss_sum += float(loss.detach())
+        losses.add(loss)
         iteration += 1
         try:
             on_step(iteration)
         except CancelledError:
-            save_state(_resume_state(iteration, loss_sum, parameters, optimizer))
+            save_state(_resume_state(iteration, losses.sum(), parameters, optimizer))
             raise
         if iteration < recipe.iterations and time.monotonic() - saved_at > save_every_seconds:
-            save_state(_resume_state(iteration, loss_sum, parameters, optimizer))
+            save_state(_resume_state(iteration, losses.sum(), parameters, optimizer))
             saved_at = time.monotonic()
 
     info = CheckpointInfo(
@@ -90,19 +99,19 @@ def finetune(
         seed=seed,
         album_sha256=album_sha256,
         step=iteration,
-        scores={"mean_loss": loss_sum / recipe.iterations},
+        scores={"mean_loss": losses.sum() / recipe.iterations},
     )
     return checkpoint_bytes(info, tuned_state(tuned, recipe.method))
 
 
 def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, seed: int, iteration: int) -> Tensor:
     generator = image_generator(seed, "finetune", iteration)
-    x0 = images[anchor_indices(len(images), recipe.batch, seed, iteration)]
+    x0 = images[to_device(anchor_indices(len(images), recipe.batch, seed, iteration), images.device)]
     steps = min(recipe.timesteps_below or tuned.schedule.steps, tuned.schedule.steps)
-    t = torch.randint(steps, (recipe.batch,), generator=generator).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    t = to_device(torch.randint(steps, (recipe.batch,), generator=generator), x0.device)
+    noise = to_device(torch.randn(x0.shape, generator=generator), x0.device)
     if recipe.flips:
-        mirrored = (torch.rand(recipe.batch, generator=generator) < 0.5).to(x0.device).view(-1, 1, 1, 1)
+        mirrored = to_device(torch.rand(recipe.batch, generator=generator) < 0.5, x0.device).view(-1, 1, 1, 1)
         x0 = torch.where(mirrored, x0.flip(-1), x0)
     x_t = add_noise(x0, noise, t, tuned.schedule)
     devices = [x0.device] if x0.device.type == "cuda" else []
@@ -111,6 +120,24 @@ def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, se
         torch.manual_seed(derive_seed(seed, "dropout", iteration))
         output = tuned.predict(x_t, t)
     return training_loss(output, x0, noise, t, tuned.schedule, tuned.parameterization).total.mean()
+
+
+class _LossSum:
+    """Adds up losses in the order they came, and waits for the device only when the sum is asked for."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._waiting: list[Tensor] = []
+
+    def add(self, loss: Tensor) -> None:
+        self._waiting.append(loss.detach())
+
+    def sum(self) -> float:
+        if self._waiting:
+            for value in torch.stack(self._waiting).tolist():
+                self.total += value
+        self._waiting.clear()
+        return self.total
 
 
 def anchor_indices(count: int, batch: int, seed: int, iteration: int) -> Tensor:
@@ -146,15 +173,17 @@ def _resume_state(
 
 
 def _load_resume_state(
-    state: bytes, parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW, device: torch.device
+    state: bytes, parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
 ) -> tuple[int, float]:
     arrays, values = unpack(state)
     iteration = int(values["iteration"])
+    fused = bool(optimizer.defaults["fused"])
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(torch.from_numpy(arrays[f"weight/{name}"]).to(device))
+            parameter.copy_(torch.from_numpy(arrays[f"weight/{name}"]))
             optimizer.state[parameter] = {
-                "step": torch.tensor(float(iteration)),
+                # Where AdamW itself counts: beside the weights if fused, else on the CPU.
+                "step": torch.tensor(float(iteration), device=parameter.device if fused else "cpu"),
                 "exp_avg": _like(arrays[f"first/{name}"], parameter),
                 "exp_avg_sq": _like(arrays[f"second/{name}"], parameter),
             }

@@ -1,13 +1,15 @@
 """Priors whose network is diffusers' `UNet2DModel`: our starter, published DDPM pipelines, converted ADM."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, autocast, nn
 from torch.nn import functional
 
-from core.domain.errors import PriorError, WeightsRejectedError
+from core.domain.errors import OutOfMemoryError, PriorError, WeightsRejectedError
 from core.priors.base import parameterization_of, schedule_of
 from core.priors.hashing import file_sha256
 from core.priors.spec import WEIGHTS_FILE, PriorSpec, read_spec
@@ -50,6 +52,7 @@ class UNetPrior:
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
         self.network.eval()
         self.network.requires_grad_(False)  # a prior is read-only; core.priors.adapters makes what can be tuned
+        self.compiled_network: Callable[..., Any] | None = None  # the same weights; see core.priors.compiled
         self.autocast_dtype: torch.dtype | None = None
 
     @property
@@ -59,8 +62,18 @@ class UNetPrior:
         return parameter.device
 
     def to(self, device: torch.device | str, autocast_dtype: torch.dtype | None = None) -> "UNetPrior":
-        """Move to a device; compute in `autocast_dtype` (bf16 on a GPU), or in float32 where it is None."""
-        self.network.to(device)
+        """Move to a device; compute in `autocast_dtype` (bf16 on a GPU), or in float32 where it is None.
+
+        Raises:
+            OutOfMemoryError: the weights do not fit.
+        """
+        try:
+            self.network.to(device)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                f"The device has too little memory for the weights of prior {self.spec.name!r}.",
+                "Free some of it, choose a smaller prior, or --device cpu.",
+            ) from error
         self.autocast_dtype = autocast_dtype
         return self
 
@@ -69,9 +82,11 @@ class UNetPrior:
         factor = self.spec.pixel_unshuffle
         inputs = functional.pixel_unshuffle(x_t, factor) if factor > 1 else x_t
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        enabled = self.autocast_dtype is not None
-        with torch.autocast(x_t.device.type, dtype=self.autocast_dtype or torch.bfloat16, enabled=enabled):
-            output: Tensor = self.network(inputs, t, return_dict=False)[0]
+        # No autocast at all where none is wanted: even a disabled one warns on devices without bf16.
+        precision = nullcontext() if self.autocast_dtype is None else autocast(x_t.device.type, self.autocast_dtype)
+        network = self.network if self.compiled_network is None else self.compiled_network
+        with precision:
+            output: Tensor = network(inputs, t, return_dict=False)[0]
         output = output.float()
         return functional.pixel_shuffle(output, factor) if factor > 1 else output
 
