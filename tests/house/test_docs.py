@@ -119,6 +119,14 @@ def test_every_command_line_is_one_that_the_command_takes(page):
         assert {word for word in arguments if word.startswith("-")} <= options, span
 
 
+def test_the_drawn_tree_names_every_package():
+    drawn = (ROOT / "ARCHITECTURE.md").read_text().partition("## The tree")[2].partition("## ")[0]
+    packages = {
+        path.parent for part in ("core", "cli", "benchmarks", "docs") for path in (ROOT / part).rglob("__init__.py")
+    }
+    assert all(f"{package.name}/" in drawn for package in packages), packages
+
+
 def test_a_command_line_with_a_wrong_option_would_be_found():
     _, command, arguments = parted("heirloom tune album.zip -o alice.safetensors --no-such-option")
     with pytest.raises(Exception, match="no-such-option"):
