@@ -101,7 +101,7 @@ def rotations(album: tuple[Photo, ...], tuned_on: int, count: int) -> list[tuple
     away = len(album) - tuned_on
     splits = []
     for turn in range(count):
-        held_out = {int((place + turn / count) * len(album) / away) for place in range(away)}
+        held_out = {(place * count + turn) * len(album) // (away * count) for place in range(away)}
         anchors = tuple(photo for index, photo in enumerate(album) if index not in held_out)
         splits.append((anchors, tuple(album[index] for index in sorted(held_out))))
     return splits

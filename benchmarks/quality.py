@@ -180,7 +180,7 @@ def _measure_person(
                 rows.add(key | {"identity": _mean_identity(candidate.image, references)})
         shown.append([_crop(photo), *(candidate.image for candidate in result.candidates)])
     sheet = f"{known['subject']}-{bench.prior_key}-{str(known['recipe']).replace('/', '-')}-{known['turn']}.png"
-    headings = ("input", *(f"seed {number}" for number in range(seeds)))
+    headings = ("input", "best of seeds", *(f"next {number}" for number in range(1, seeds)))
     write_sheet(bench.output / "sheets" / sheet, headings, shown)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -15,6 +16,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from core.priors.diffusers_unet import UNetPrior
+    from core.recipes.schema import Recipe
 
 console = Console(stderr=True)
 """People's text goes to standard error; standard output is for `--json` and paths."""
@@ -43,6 +48,18 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def print_run(recipe: "Recipe", prior: "UNetPrior", seed: int) -> None:
+    """Say what decides a run's outcome, for `--verbose`."""
+    spec = prior.spec
+    about = f"recipe {recipe.name}, prior {spec.name} {spec.sha256[:12]}, seed {seed}, device {prior.device}"
+    console.print(about, highlight=False, soft_wrap=True)
+
+
+def print_seconds(seconds: dict[str, float]) -> None:
+    """Say how long each stage took, for `--verbose`; what the store held already is left out."""
+    console.print("  ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if value), highlight=False)
 
 
 def new_progress(quiet: bool) -> Progress:

@@ -8,7 +8,7 @@ import typer
 
 from cli.device import Device, Precision
 from cli.errors import exit_code_of, print_error
-from cli.progress import StageBars, console, duration
+from cli.progress import StageBars, console, print_run, print_seconds
 from cli.requests import (
     RESUME_STATE_DAYS,
     SignalCancel,
@@ -82,9 +82,7 @@ def restore_command(
     delete_stale(home() / "work", RESUME_STATE_DAYS * 86_400)
     store = FolderStore(work_folder(calls))
     if verbose:
-        console.print(
-            f"recipe {numbers.name}, prior {spec.name} {spec.sha256[:12]}, seed {seed}, device {loaded.device}"
-        )
+        print_run(numbers, loaded, seed)
 
     report: dict[int, dict[str, Any]] = {}
     failures: list[HeirloomError] = []
@@ -109,7 +107,7 @@ def restore_command(
             for written in report[index].get("outputs", []):
                 console.print(f"[green]wrote[/] {written['path']}", highlight=False)
         if verbose:
-            console.print("  ".join(f"{stage} {duration(value)}" for stage, value in seconds.items()))
+            print_seconds(seconds)
     if failures:
         raise typer.Exit(exit_code_of(failures[0]))
 

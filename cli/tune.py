@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.device import Device, Precision
-from cli.progress import StageBars, console, duration
-from cli.requests import SignalCancel, choose_recipe, open_prior, read_photos, work_folder
+from cli.progress import StageBars, console, duration, print_run, print_seconds
+from cli.requests import RESUME_STATE_DAYS, SignalCancel, choose_recipe, open_prior, read_photos, work_folder
 from cli.settings import home, prior_name
 from core.domain.errors import BadInputError
 from core.domain.mode import Mode
@@ -29,12 +29,13 @@ def tune_command(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     precision: Annotated[Precision, typer.Option(help="How precisely.")] = Precision.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable report on standard output.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False,
 ) -> None:
     """Tune once on a person's album; restore many photos with the checkpoint afterwards."""
     if output.suffix != ".safetensors":
         raise BadInputError(f"{output} is not named as a checkpoint.", "End its name in .safetensors.")
     check_writable(output)
-    from core.pipeline.folder_store import FolderStore
+    from core.pipeline.folder_store import FolderStore, delete_stale
     from core.pipeline.plan import plan
     from core.pipeline.ports import Ports
     from core.pipeline.request import TuneRequest
@@ -55,7 +56,10 @@ def tune_command(
     request = TuneRequest(album=read_photos(album, aligned), seed=seed)
     calls = plan(request, numbers, spec)
     loaded = open_prior(name, device, precision)
+    delete_stale(home() / "work", RESUME_STATE_DAYS * 86_400)
     store = FolderStore(work_folder(calls))
+    if verbose:
+        print_run(numbers, loaded, seed)
     with SignalCancel().installed() as cancel, StageBars(quiet=as_json) as bars:
         result = run(calls, request, numbers, loaded, Ports(bars, cancel, store))
     if result.checkpoint is None:
@@ -70,6 +74,8 @@ def tune_command(
     for photo in result.album:
         if not photo.kept:
             console.print(f"left out {photo.label}: {photo.reason}", markup=False, highlight=False)
+    if verbose:
+        print_seconds(result.seconds)
     spent = duration(sum(result.seconds.values()))
     console.print(
         f"[green]wrote[/] {output}: tuned on {kept} of {len(result.album)} photos in {spent}", highlight=False
