@@ -7,6 +7,7 @@ a compiled network rounds differently, and the same seed must give the same pixe
 """
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -50,21 +51,22 @@ def compile_for_tuning(prior: UNetPrior, batch: int) -> bool:
     images = torch.zeros(batch, 3, side, side, device=device)
     timesteps = torch.zeros(batch, dtype=torch.int64, device=device)
     trainable = [parameter for parameter in prior.network.parameters() if parameter.requires_grad]
-    # Every tuning is a new copy of the network: graphs of earlier ones would only be checked and found wanting.
-    torch.compiler.reset()
-    prior.compiled_network = torch.compile(prior.network, backend=BACKEND, dynamic=False)
     try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):  # dropout draws
-            torch.autograd.grad(prior.predict(images, timesteps).sum(), trainable, allow_unused=True)
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            warnings.simplefilter("ignore")  # compilers warn of matters of their own
+            # Every tuning is a new copy of the network: graphs of earlier ones would be kept and never used again.
+            torch.compiler.reset()
+            prior.compiled_network = torch.compile(prior.network, backend=BACKEND, dynamic=False)
+            torch.autograd.grad(prior.predict(images, timesteps).sum(), trainable, allow_unused=True)  # dropout draws
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # compilers fail in ways of their own; what is wrong with the network fails again below
         prior.compiled_network = None
-        logger.warning("The network could not be compiled and computes as it is, slower: %s", _first_line(error))
+        logger.warning("The network could not be compiled and computes as it is, slower: %s", _summary(error))
         return False
     return True
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _summary(error: Exception) -> str:
+    """Which backend failed, and how: the first two lines; what follows is for those who mend compilers."""
+    return " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
