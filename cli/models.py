@@ -36,7 +36,7 @@ def list_command(as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(
             f"[bold]{row['name']}[/]",
-            "[green]yes[/]" if row["here"] else {"by_hand": "by hand"}.get(row["kind"], "pull"),
+            _state(row),
             str(row["resolution"]),
             row["category"],
             _millions(row["parameters"]),
@@ -44,13 +44,16 @@ def list_command(as_json: AsJson = False) -> None:
             "yes" if row["commercial_use"] else "no",
         )
     console.print(table)
+    for row in rows:
+        if row["broken"]:
+            console.print(f"{row['name']}: {row['broken']}", soft_wrap=True, highlight=False, markup=False)
 
 
 @models_app.command("info")
 def info_command(name: Annotated[str, typer.Argument(help=_NAME)], as_json: AsJson = False) -> None:
     """Show what is known of one prior: source, licence, memory, network."""
     spec, missing = _described(name)
-    if missing is not None and name not in CATALOG:
+    if missing is not None and (name not in CATALOG or not isinstance(missing, PriorUnavailableError)):
         raise missing
     entry = CATALOG.get(name)
     if as_json:
@@ -69,6 +72,8 @@ def info_command(name: Annotated[str, typer.Argument(help=_NAME)], as_json: AsJs
 def pull_command(name: Annotated[str, typer.Argument(help="A catalog name.")], as_json: AsJson = False) -> None:
     """Fetch a published prior; cut off, the same command goes on where it stopped."""
     entry = entry_of(name)
+    if entry.kind == "adm":
+        open_device(Device.CPU)  # it will be converted: says so where torch is missing, before gigabytes are fetched
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=as_json or not console.is_terminal) as bars:
         tasks = {file.name: bars.add_task(file.name, total=None, start=False) for file in entry.files}
@@ -86,12 +91,16 @@ def convert_command(
     file: Annotated[Path, typer.Argument(help="A guided-diffusion (ADM) checkpoint, .pt.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The prior folder to make.")],
     name: Annotated[str | None, typer.Option(help="Of the prior; default: the folder's.")] = None,
-    resolution: Annotated[int | None, typer.Option(help="Pixels; default: what the network's levels tell.")] = None,
-    head_channels: Annotated[int | None, typer.Option(help="Channels of an attention head; default: one head.")] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Pixels, 8 to 2048; default: what the network's levels tell.")
+    ] = None,
+    head_channels: Annotated[
+        int | None, typer.Option(help="Channels of an attention head, at least 1; default: one head.")
+    ] = None,
     new_attention_order: Annotated[bool, typer.Option(help="Its use_new_attention_order was true.")] = False,
     cosine: Annotated[bool, typer.Option("--cosine", help="Its noise_schedule was cosine, not linear.")] = False,
-    steps: Annotated[int, typer.Option(help="Its diffusion_steps.")] = 1000,
-    dropout: Annotated[float, typer.Option(help="While tuning; the paper's prior uses 0.1.")] = 0.0,
+    steps: Annotated[int, typer.Option(help="Its diffusion_steps, 21 to 10000; cosine: from 2.")] = 1000,
+    dropout: Annotated[float, typer.Option(help="While tuning, 0 to 1; the paper's prior uses 0.1.")] = 0.0,
     category: Annotated[str, typer.Option(help="What it is a prior of.")] = "faces",
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "unknown",
     source: Annotated[str, typer.Option(help="Where the weights come from.")] = "",
@@ -156,10 +165,11 @@ def verify_command(
 
 
 def _row(name: str) -> dict[str, Any]:
-    entry, (spec, _) = CATALOG.get(name), _described(name)
+    entry, (spec, error) = CATALOG.get(name), _described(name)
     return {
         "name": name,
         "here": spec is not None,
+        "broken": None if error is None or isinstance(error, PriorUnavailableError) else str(error),
         "kind": entry.kind if entry else "local",
         "title": entry.title if entry else (spec.source if spec else ""),
         "resolution": spec.resolution if spec else (entry.resolution if entry else None),
@@ -175,8 +185,14 @@ def _row(name: str) -> dict[str, Any]:
 def _described(name: str) -> tuple[PriorSpec | None, HeirloomError | None]:
     try:
         return describe_prior(name, home()), None
-    except PriorUnavailableError as error:
+    except HeirloomError as error:
         return None, error
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["broken"]:
+        return "[red]broken[/]"
+    return "[green]yes[/]" if row["here"] else {"by_hand": "by hand"}.get(row["kind"], "pull")
 
 
 def _entry_lines(entry: CatalogEntry) -> list[tuple[str, str]]:

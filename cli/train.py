@@ -9,8 +9,11 @@ from cli.device import Device, open_device
 from cli.progress import console, new_progress
 from cli.requests import SignalCancel
 from cli.settings import home
+from core.domain.errors import BadInputError, InvalidRecipeError, OutOfMemoryError
+from core.imaging.files import output_error
 from core.priors.spec import LinearScheduleSpec, PriorSpec
-from core.priors.training.recipe import build_training_recipe
+from core.priors.training.recipe import allowed_range, build_training_recipe
+from core.priors.training.sources import names_from_index
 
 STARTER_NETWORK: dict[str, Any] = {
     "sample_size": 64,
@@ -26,6 +29,7 @@ STARTER_NETWORK: dict[str, Any] = {
     "act_fn": "silu",
 }
 """8.2 million parameters behind a factor-2 pixel-unshuffle: small enough to train and to run without a GPU."""
+_NUMBERS = "`heirloom models train --help` explains every number."
 
 
 def train_command(
@@ -38,24 +42,28 @@ def train_command(
         str, typer.Option(help="Of the weights; it follows from the pictures.")
     ] = "unknown: decided by the pictures",
     source: Annotated[str, typer.Option(help="What the pictures are, in words.")] = "",
-    resolution: Annotated[int, typer.Option(min=16, max=1024, help="Pixels a side, without --from.")] = 128,
-    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 4_000,
-    batch: Annotated[int, typer.Option(help="Images a step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(help="AdamW's.")] = 2e-4,
-    warmup_steps: Annotated[int, typer.Option(help="Steps of linear warm-up.")] = 50,
-    decay_fraction: Annotated[float, typer.Option(help="Last part of the steps with linear decay to 0.")] = 1.0,
-    ema_decay: Annotated[float, typer.Option(help="Of the averaged weights.")] = 0.999,
-    low_fraction: Annotated[float, typer.Option(help="Part of the timesteps drawn low.")] = 0.5,
-    low_below: Annotated[int, typer.Option(help="What low means.")] = 400,
+    resolution: Annotated[int, typer.Option(help="Pixels a side, without --from: 16, 32, 48 … 1024.")] = 128,
+    steps: Annotated[int, typer.Option(help=f"Optimizer steps: {allowed_range('steps')}.")] = 4_000,
+    batch: Annotated[int, typer.Option(help=f"Images a step: {allowed_range('batch')}.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help=f"AdamW's: {allowed_range('learning_rate')}.")] = 2e-4,
+    warmup_steps: Annotated[int, typer.Option(help=f"Steps of linear warm-up: {allowed_range('warmup_steps')}.")] = 50,
+    decay_fraction: Annotated[
+        float, typer.Option(help=f"Last part of the steps with linear decay to 0: {allowed_range('decay_fraction')}.")
+    ] = 1.0,
+    ema_decay: Annotated[float, typer.Option(help=f"Of the averaged weights: {allowed_range('ema_decay')}.")] = 0.999,
+    low_fraction: Annotated[
+        float, typer.Option(help=f"Part of the timesteps drawn low: {allowed_range('low_fraction')}.")
+    ] = 0.5,
+    low_below: Annotated[int, typer.Option(help=f"What low means: {allowed_range('low_below')}.")] = 400,
     flips: Annotated[bool, typer.Option(help="Mirror at random.")] = True,
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 autocast.")] = "fp32",
-    held_out: Annotated[int, typer.Option(help="Images held out to measure on.")] = 128,
+    precision: Annotated[str, typer.Option(help=f"Autocast or not: {allowed_range('precision')}.")] = "fp32",
+    held_out: Annotated[int, typer.Option(help=f"Images held out to measure on: {allowed_range('held_out')}.")] = 128,
     index: Annotated[Path | None, typer.Option(help="CSV of file,source.")] = None,
     hold_out_source: Annotated[list[str] | None, typer.Option(help="Only these sources may be held out.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help=f"Of everything random: {allowed_range('seed')}.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
-    save_every: Annotated[float, typer.Option(help="Seconds between resume states.")] = 300.0,
-    measure_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 500,
+    save_every: Annotated[float, typer.Option(help="Seconds between resume states: at least 0.")] = 300.0,
+    measure_every: Annotated[int, typer.Option(help="Steps between measurements: at least 1.")] = 500,
 ) -> None:
     """Train a prior, or continue one; Ctrl-C keeps the state and the same command goes on."""
     recipe = build_training_recipe(
@@ -72,17 +80,30 @@ def train_command(
         held_out=held_out,
         seed=seed,
     )
-    import torch  # here and below: `--help` and wrong numbers should not wait for torch
+    if start is None and (resolution % 16 or not 16 <= resolution <= 1024):
+        # Halved by the pixel-unshuffle and by three of the network's levels.
+        raise InvalidRecipeError(f"resolution is {resolution}, allowed is 16, 32, 48 … 1024.", _NUMBERS)
+    if not save_every >= 0:  # nor nan
+        raise InvalidRecipeError(f"save_every is {save_every}, allowed is at least 0.", _NUMBERS)
+    if measure_every < 1:
+        raise InvalidRecipeError(f"measure_every is {measure_every}, allowed is at least 1.", _NUMBERS)
+    if (index is None) != (not hold_out_source):
+        raise BadInputError("--index and --hold-out-source say nothing without each other.", "Give both, or neither.")
+    allowed = names_from_index(index, hold_out_source) if index is not None and hold_out_source else None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, output) from error
+    where = open_device(device)  # here and below: `--help` and wrong numbers should not wait for torch
+    import torch
 
     from core.priors.diffusers_unet import UNetPrior, build_network
     from core.priors.locate import load_prior
     from core.priors.training.dataset import load_training_set
     from core.priors.training.export import export_prior
-    from core.priors.training.sources import names_from_index
     from core.priors.training.state import Row
     from core.priors.training.trainer import train
 
-    where = open_device(device)
     if start is not None:
         prior = load_prior(start, home())
     else:
@@ -98,17 +119,20 @@ def train_command(
         )
         prior = UNetPrior(spec, build_network(spec))
     prior.to(where, torch.bfloat16 if recipe.precision == "bf16" else None)
-    allowed = names_from_index(index, hold_out_source) if index is not None and hold_out_source else None
-    output.mkdir(parents=True, exist_ok=True)
 
     with SignalCancel().installed() as cancel, new_progress(quiet=False) as bar:
         reading = bar.add_task("reading images", total=None)
+
+        def on_image(count: int) -> None:
+            cancel.check()
+            bar.update(reading, completed=count)
+
         data = load_training_set(
             sources,
             prior.spec.resolution,
             recipe.held_out,
             (lambda entry: entry in allowed) if allowed is not None else (lambda _: True),
-            lambda count: bar.update(reading, completed=count),
+            on_image,
         )
         bar.update(reading, total=len(data.train) + len(data.held_out))
         console.print(f"{len(data.train)} images to train on, {len(data.held_out)} held out.")
@@ -139,15 +163,20 @@ def train_command(
                 finished=finished,
             )
 
-        averaged, history = train(
-            prior,
-            data,
-            recipe,
-            output,
-            on_step=on_step,
-            on_measure=lambda measured, rows: export(measured, rows, finished=False),
-            save_every_seconds=save_every,
-            measure_every_steps=measure_every,
-        )
+        try:
+            averaged, history = train(
+                prior,
+                data,
+                recipe,
+                output,
+                on_step=on_step,
+                on_measure=lambda measured, rows: export(measured, rows, finished=False),
+                save_every_seconds=save_every,
+                measure_every_steps=measure_every,
+            )
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                f"The device has too little memory for {recipe.batch} images a step.", "Choose a smaller --batch."
+            ) from error
     written = export(averaged, history, finished=True)
     console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.domain.errors import PriorError, WeightsRejectedError
 from core.imaging.files import check_writable, output_error, write_atomically
-from core.priors.adm import AdmLayout, convert_state, network_config, read_layout, resolution_of
+from core.priors.adm import convert_state, network_config, read_layout, resolution_of
 from core.priors.diffusers_unet import build_network
 from core.priors.spec import WEIGHTS_FILE, CosineScheduleSpec, LinearScheduleSpec, PriorSpec, write_spec
 from core.priors.weights import weights_bytes
@@ -85,13 +85,18 @@ def convert_adm(
     """
     if folder.exists():
         raise PriorError(f"{folder} exists already.", "Choose another folder with -o.")
+    _check_options(resolution, head_channels, dropout, noise_schedule, steps)
     check_writable(folder)
     state = read_pt(path)
     layout = read_layout(state)
     side = resolution or resolution_of(layout)
     if side is None:
         raise PriorError(f"The image size of {path.name} cannot be told from its network.", "Give --resolution.")
-    _check_options(layout, side, noise_schedule, steps)
+    if side % 2 ** (layout.levels - 1):
+        raise PriorError(
+            f"The image size is {side} pixels, but this network takes multiples of {2 ** (layout.levels - 1)}.",
+            "Check --resolution.",
+        )
     converted = convert_state(state, layout, head_channels, new_attention_order)
     if not all(bool(torch.isfinite(tensor).all()) for tensor in converted.values()):
         raise WeightsRejectedError(f"{path.name} holds values that are not finite.", "The file is damaged.")
@@ -114,18 +119,18 @@ def convert_adm(
     return spec
 
 
-def _check_options(layout: AdmLayout, side: int, noise_schedule: str, steps: int) -> None:
-    multiple = 2 ** (layout.levels - 1)
-    if side % multiple or not 8 <= side <= 2048:
-        raise PriorError(
-            f"The image size is {side} pixels; this network takes multiples of {multiple} from 8 to 2048.",
-            "Check --resolution.",
-        )
+def _check_options(
+    resolution: int | None, head_channels: int | None, dropout: float, noise_schedule: str, steps: int
+) -> None:
     fewest = 21 if noise_schedule == "linear" else 2  # with fewer, guided-diffusion's last beta reaches 1
-    if not fewest <= steps <= 10_000:
-        raise PriorError(
-            f"The {noise_schedule} schedule has {steps} steps; allowed are {fewest} to 10000.", "Check --steps."
-        )
+    for name, value, right, allowed in (
+        ("resolution", resolution, resolution is None or 8 <= resolution <= 2048, "8 to 2048"),
+        ("head-channels", head_channels, head_channels is None or head_channels >= 1, "at least 1"),
+        ("dropout", dropout, 0 <= dropout <= 1, "0 to 1"),
+        ("steps", steps, fewest <= steps <= 10_000, f"{fewest} to 10000 with a {noise_schedule} schedule"),
+    ):
+        if not right:
+            raise PriorError(f"--{name} is {value}, allowed is {allowed}.", "Correct it, and convert again.")
 
 
 def _check_fits(spec: PriorSpec, converted: dict[str, Tensor]) -> None:

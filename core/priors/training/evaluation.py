@@ -10,9 +10,18 @@ from torch import Tensor
 from core.diffusion.images import images_to_tensor
 from core.diffusion.process import add_noise, at, predict_x0, split_output
 from core.diffusion.seeds import image_generator
+from core.domain.errors import PriorError
 from core.priors.base import Prior
 
 TIMESTEPS = (50, 100, 200, 400)
+"""Of a schedule of 1,000 steps; others are measured at the same parts of theirs."""
+
+_SMALLEST_ERROR = 1e-10  # 106 dB, far below what 8 bits can tell: one white picture must not make a mean infinite
+
+
+def scaled_timesteps(schedule_steps: int) -> tuple[int, ...]:
+    """`TIMESTEPS` for a schedule of any length."""
+    return tuple(t * schedule_steps // 1000 for t in TIMESTEPS)
 
 
 def noised(images: np.ndarray, t: int, prior: Prior) -> tuple[Tensor, Tensor]:
@@ -48,27 +57,36 @@ def rescaled(x_t: Tensor, t: int, prior: Prior) -> Tensor:
 
 
 def mean_psnr(images: Tensor, truth: Tensor) -> float:
-    """Mean over images of the peak signal-to-noise ratio in dB, range 2: both [N, C, H, W] in [−1, 1]."""
-    errors = (images - truth).double().square().flatten(1).mean(1)
+    """Mean over images of the peak signal-to-noise ratio in dB, range 2: both [N, C, H, W] in [−1, 1].
+
+    An image that is reproduced exactly counts as 106 dB.
+    """
+    errors = (images - truth).double().square().flatten(1).mean(1).clamp_min(_SMALLEST_ERROR)
     return float((10.0 * torch.log10(4.0 / errors)).mean())
 
 
 def denoising_psnr(
-    prior: Prior, images: np.ndarray, timesteps: Sequence[int] = TIMESTEPS, batch: int = 16
+    prior: Prior, images: np.ndarray, timesteps: Sequence[int] | None = None, batch: int = 16
 ) -> dict[int, float]:
     """Mean PSNR of x̂_0 in dB on held-out images, for each t.
 
     Args:
         prior: the one to measure.
         images: [N, R, R, 3] uint8; at least one.
-        timesteps: which.
+        timesteps: which; None: `TIMESTEPS`, scaled to the prior's schedule.
         batch: images at once; the last one may be smaller.
+
+    Raises:
+        PriorError: its estimates are not numbers.
     """
     result = {}
-    for t in timesteps:
+    for t in scaled_timesteps(prior.schedule.steps) if timesteps is None else timesteps:
         x0, x_t = noised(images, t, prior)
         predicted = torch.cat([denoise_once(prior, x_t[i : i + batch], t) for i in range(0, len(x_t), batch)])
         result[t] = mean_psnr(predicted, x0)
         if not math.isfinite(result[t]):
-            raise ValueError("the held-out images are reproduced exactly: they cannot measure anything")
+            raise PriorError(
+                f"The prior {prior.spec.name!r} computes values that are not finite numbers.",
+                "Its weights are unusable.",
+            )
     return result

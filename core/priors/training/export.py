@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.domain.errors import PriorError
-from core.imaging.files import write_atomically
+from core.imaging.files import output_error, write_atomically
 from core.imaging.intake import encode
 from core.priors.diffusers_unet import UNetPrior
 from core.priors.spec import WEIGHTS_FILE, PriorSpec, write_spec
@@ -51,7 +51,10 @@ def export_prior(
     """
     if not checked_finite(prior):
         raise PriorError("The training diverged: its weights are not finite.", "Lower the learning rate.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, folder) from error
     weights = weights_bytes(prior.network.state_dict())
     spec = prior.spec.model_copy(
         update={

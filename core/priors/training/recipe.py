@@ -89,5 +89,5 @@ def allowed_range(name: str) -> str:
     schema = next((option for option in schema.get("anyOf", []) if option["type"] != "null"), schema)
     if "enum" in schema:
         return " or ".join(schema["enum"])
-    bounds = [f"{words} {schema[key]:g}" for key, words in _WORDS.items() if key in schema]
+    bounds = [f"{words} {schema[key]}" for key, words in _WORDS.items() if key in schema]
     return " and ".join(bounds) or "true or false"

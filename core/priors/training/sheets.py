@@ -48,14 +48,15 @@ def grid(images: list[np.ndarray], columns: int) -> np.ndarray:
     return np.vstack([np.hstack(padded[i : i + columns]) for i in range(0, len(padded), columns)])
 
 
-def held_out_sheet(prior: Prior, images: np.ndarray, t: int = 200) -> np.ndarray:
+def held_out_sheet(prior: Prior, images: np.ndarray, t: int | None = None) -> np.ndarray:
     """Rows of held-out images: as they are, noised to t, and what the prior makes of that in one step.
 
     Args:
         prior: any.
         images: [N, R, R, 3] uint8.
-        t: the timestep.
+        t: the timestep; None: a fifth of the schedule.
     """
+    t = prior.schedule.steps // 5 if t is None else t
     _, x_t = noised(images, t, prior)
     rows = [list(images), tensor_to_images(rescaled(x_t, t, prior)), tensor_to_images(denoise_once(prior, x_t, t))]
     return np.vstack([np.hstack(row) for row in rows])
@@ -88,5 +89,5 @@ def curve(history: list[Row]) -> np.ndarray:
 
 
 def checked_finite(prior: Prior) -> bool:
-    """Whether all of a network's weights are finite numbers."""
-    return all(bool(torch.isfinite(p).all()) for p in prior.network.parameters())
+    """Whether all of a network's weights are finite numbers, also in the half precision they are stored in."""
+    return all(bool(torch.isfinite(p.half()).all()) for p in prior.network.parameters())

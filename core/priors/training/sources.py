@@ -1,13 +1,14 @@
 """Where training pictures come from: folders, and zips that are read in place."""
 
 import csv
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from core.domain.errors import (
     AlbumTooSmallError,
@@ -49,7 +50,7 @@ def open_entries(sources: Sequence[Path], stack: ExitStack) -> list[Entry]:
     entries: list[Entry] = []
     for source in sources:
         if source.is_dir():
-            paths = sorted(path for path in source.rglob("*") if _is_image(path.name))
+            paths = sorted(path for path in source.rglob("*") if _is_image(path.relative_to(source)))
             entries += [Entry(path.name, partial(_read_file, path)) for path in paths]
         elif source.is_file():
             entries += _zip_entries(source, stack)
@@ -60,8 +61,9 @@ def open_entries(sources: Sequence[Path], stack: ExitStack) -> list[Entry]:
     return entries
 
 
-def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")  # "._x.jpg" is macOS's
+def _is_image(path: PurePath) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)  # "._x.jpg" is macOS's, ".thumbnails" a viewer's
+    return path.suffix.lower() in SUFFIXES and not hidden
 
 
 def _read_file(path: Path) -> bytes:
@@ -75,12 +77,12 @@ def _zip_entries(source: Path, stack: ExitStack) -> list[Entry]:
     # The operator's own archive, not an upload: core.imaging.archive guards those.
     try:
         archive = stack.enter_context(zipfile.ZipFile(source))
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ArchiveRejectedError(f"{source} is not a zip that can be read.", "Make it again.") from error
 
     infos = sorted(archive.infolist(), key=lambda info: info.filename)
-    named = [(PurePosixPath(info.filename).name, info) for info in infos if not info.is_dir()]
-    return [Entry(name, partial(_read_zipped, archive, info)) for name, info in named if _is_image(name)]
+    named = [(PurePosixPath(info.filename), info) for info in infos if not info.is_dir()]
+    return [Entry(path.name, partial(_read_zipped, archive, info)) for path, info in named if _is_image(path)]
 
 
 def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -88,7 +90,7 @@ def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         raise ImageTooLargeError(f"{info.filename} is too large for a photo.")
     try:
         return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, ValueError, RuntimeError, OSError, EOFError) as error:
         raise ImageUnreadableError(f"{info.filename} cannot be unpacked.") from error
 
 
@@ -101,7 +103,7 @@ def names_from_index(path: Path, sources: Sequence[str]) -> set[str]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             names = {row["file"] for row in csv.DictReader(file) if row["source"] in sources}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{path} is not an index of images.", "It needs the columns file and source.") from error
     if not names:
         raise BadInputError(f"{path} lists no image of {', '.join(sources)}.", "Check --hold-out-source.")

@@ -10,10 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from core.domain.errors import CheckpointMismatchError
-from core.imaging.files import write_atomically
+from core.imaging.files import output_error, write_atomically
 
 Row = dict[str, float]
 """One measurement: step, loss, learning_rate, and psnr_T in dB for each timestep T."""
+
+
+_NAMES = ("state.new.safetensors", "state.safetensors", "state.previous.safetensors")
+"""Newest first; the first is there only where a save was cut off between two renames."""
 
 
 @dataclass
@@ -33,39 +37,53 @@ class TrainingState:
     loss_average: float = 0.0
 
 
-def save_state(folder: Path, state: TrainingState, identity: str) -> None:
+def save_state(folder: Path, state: TrainingState, identity: str, network: str) -> None:
     """Write the state beside the previous one, so that a damaged file costs one interval and no more.
 
     Args:
         folder: the run's.
         state: to keep.
         identity: of recipe, data and starting weights: another run cannot take it up.
+        network: of the network and its resolution.
+
+    Raises:
+        OutputError: it cannot be written; the states that were there stay.
     """
     metadata = {
         "step": str(state.step),
         "identity": identity,
+        "network": network,
         "history": json.dumps(state.history),
         "loss_average": repr(state.loss_average),
     }
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, metadata)
-    current, previous = folder / "state.safetensors", folder / "state.previous.safetensors"
-    if current.exists():
-        current.replace(previous)
-    write_atomically(current, data)
+    new, current, previous = (folder / name for name in _NAMES)
+    write_atomically(new, data)  # whole before anything is moved: a full disk, or a damaged state, costs no good one
+    try:
+        if current.exists():
+            current.replace(previous)
+        new.replace(current)
+    except OSError as error:
+        raise output_error(error, current) from error
 
 
-def load_state(folder: Path, identity: str) -> TrainingState | None:
+def load_state(folder: Path, identity: str, network: str) -> TrainingState | None:
     """The newest readable state, or None at the beginning.
+
+    Args:
+        folder: the run's.
+        identity: as it was given to `save_state`.
+        network: likewise; states from before it was kept have none.
 
     Raises:
         CheckpointMismatchError: the folder holds the state of another training.
     """
-    for name in ("state.safetensors", "state.previous.safetensors"):
+    for name in _NAMES:
         path = folder / name
         metadata = _metadata(path)
         if metadata is None:
             continue
-        if metadata["identity"] != identity:
+        if metadata["identity"] != identity or metadata.get("network", network) != network:
             raise CheckpointMismatchError(
                 f"{folder} holds the state of a training with other numbers, images or starting weights.",
                 "Choose another folder with -o, or give the numbers it was begun with.",
@@ -81,7 +99,8 @@ def _metadata(path: Path) -> dict[str, Any] | None:
             size = int.from_bytes(file.read(8), "little")
             header: dict[str, Any] = json.loads(file.read(size))
         load_file(path)  # whole, or not at all
-    except (OSError, ValueError, SafetensorError, MemoryError, OverflowError):
+        metadata: dict[str, Any] = header["__metadata__"]
+        int(metadata["step"]), metadata["identity"], json.loads(metadata["history"])
+    except (OSError, ValueError, KeyError, SafetensorError, MemoryError, OverflowError):
         return None
-    metadata: dict[str, Any] | None = header.get("__metadata__")
     return metadata

@@ -58,6 +58,8 @@ def train(
     """
     device = prior.device
     identity = hashlib.sha256(f"{recipe.digest()}:{data.sha256}:{prior.spec.sha256}".encode()).hexdigest()
+    shape = prior.spec.model_dump_json(include={"network", "pixel_unshuffle", "resolution", "prediction", "schedule"})
+    shape = hashlib.sha256(shape.encode()).hexdigest()  # random weights have no hash that would tell them apart
     averaged = UNetPrior(prior.spec, copy.deepcopy(prior.network))
     averaged.autocast_dtype = prior.autocast_dtype
     network = prior.network.requires_grad_(True).train()
@@ -65,7 +67,7 @@ def train(
     optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.learning_rate, weight_decay=0.0)
     images = torch.from_numpy(data.train)
 
-    state = load_state(folder, identity) or TrainingState(0, {})
+    state = load_state(folder, identity, shape) or TrainingState(0, {})
     if state.step:
         _load_tensors(state.tensors, parameters, averages, optimizer, state.step)
     step, history, loss_average, saved_at = state.step, state.history, state.loss_average, time.monotonic()
@@ -74,7 +76,7 @@ def train(
 
     def keep() -> None:
         tensors = _tensors(parameters, averages, optimizer)
-        save_state(folder, TrainingState(step, tensors, history, loss_average), identity)
+        save_state(folder, TrainingState(step, tensors, history, loss_average), identity, shape)
 
     while step < recipe.steps:
         for group in optimizer.param_groups:
@@ -85,14 +87,14 @@ def train(
             torch.manual_seed(derive_seed(recipe.seed, "dropout", step))
             output = prior.predict(x_t, t)
         loss = training_loss(output, x0, noise, t, prior.schedule, prior.parameterization, min_snr).total.mean()
-        if not math.isfinite(float(loss.detach())):
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
+        slope = torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        if not math.isfinite(float(loss.detach())) or not math.isfinite(float(slope)):
             raise PriorError(
                 f"The training diverged at step {step + 1}: its loss is not a finite number.",
                 "Lower the learning rate and begin again, in another folder or from the state kept in this one.",
             )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
-        torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
         optimizer.step()
         with torch.no_grad():
             decay = recipe.ema_decay_at(step)
