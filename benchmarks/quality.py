@@ -68,7 +68,7 @@ def faces(
 ) -> None:
     """Restore held-out faces × 5 degradations in the direct mode: PSNR, SSIM, identity, sharpness with the truth."""
     for kind in (kind for kind in DEGRADATIONS if not kinds or kind in kinds):
-        _with_truth(context.obj, context.obj.recipe("direct"), count, kind, CHUNK)
+        _with_truth(context.obj, context.obj.recipe("quick-direct"), count, kind, CHUNK)
     print_table(_face_rows(context.obj), context.obj.prior_key, by=("recipe", "kind"))
 
 
@@ -112,7 +112,7 @@ def real(context: typer.Context) -> None:
     for photo in real_degraded(bench.shared):
         before = _crop(photo)
         pictures = [before]
-        for recipe in (bench.recipe("direct"), bench.recipe("quick-generative")):
+        for recipe in (bench.recipe("quick-direct"), bench.recipe("quick-generative")):
             best = bench.restore([photo], recipe)[0][1].candidates[0]
             pictures.append(best.image)
             known = {"prior": bench.prior_key, "recipe": recipe_key(recipe), "seed": bench.seed, "photo": photo.label}
@@ -135,7 +135,7 @@ def personal(
     context: typer.Context,
     people: Annotated[list[str] | None, typer.Option("--subject", help="obama, hermione, federer.")] = None,
     modes: Annotated[
-        list[str] | None, typer.Option("--recipe", help="Presets; default direct, quick-personal.")
+        list[str] | None, typer.Option("--recipe", help="Presets; default quick-direct, quick-personal.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=8, help="Restorations of each photo.")] = 5,
 ) -> None:
@@ -151,7 +151,7 @@ def personal(
                 key = known | {"recipe": "input", "photo": photo.label, "candidate": 0}
                 if not rows.has(**key):
                     rows.add(key | {"identity": _mean_identity(_crop(photo), references)})
-            for recipe in [bench.recipe(mode) for mode in modes or ["direct", "quick-personal"]]:
+            for recipe in [bench.recipe(mode) for mode in modes or ["quick-direct", "quick-personal"]]:
                 key = known | {"recipe": recipe_key(recipe)}
                 _measure_person(bench, rows, key, person, anchors, references, recipe, seeds)
     print_table(rows, bench.prior_key, by=("subject", "recipe"))
@@ -195,7 +195,7 @@ def ladder(context: typer.Context) -> None:
         references, photo = [_crop(one) for one in held_out], person.degraded[place]
         truth = person.truths.get(photo.label)
         shown = []
-        for mode in ("direct", "quick-generative", "quick-personal"):
+        for mode in ("quick-direct", "quick-generative", "quick-personal"):
             base = bench.recipe(mode)
             checkpoint = bench.tune(anchors, base) if base.mode is Mode.PERSONAL else None
             pictures = [_crop(photo)]

@@ -71,7 +71,7 @@ def test_other_numbers_are_other_rows(measure, tmp_path):
 def test_the_generative_mode_is_set_beside_the_direct_one(measure, tmp_path):
     measure("faces", "--count", "1", "--kind", "mix")
     printed = measure("generative", "--count", "1")
-    assert "direct/" in printed
+    assert "quick-direct/" in printed
     assert "quick-generative/" in printed
     assert len(list((tmp_path / "out" / "sheets").glob("faces-*-mix-000.png"))) == 2
 
@@ -103,14 +103,14 @@ def test_a_ladder_climbs_every_k_in_every_mode(measure, tmp_path, monkeypatch):
 def test_a_photo_that_fails_ends_the_measurement(tmp_path):
     bench = Bench(tiny_prior(), tmp_path, tmp_path, changes={"restore.noise_steps": "4"})
     with pytest.raises(BadInputError):
-        bench.restore([Photo("broken", b"not a picture", aligned=True)], bench.recipe("direct"))
+        bench.restore([Photo("broken", b"not a picture", aligned=True)], bench.recipe("quick-direct"))
 
 
 def test_changes_apply_to_the_recipes_that_have_the_number(tmp_path):
     bench = Bench(tiny_prior(), tmp_path, tmp_path, changes={"finetune.iterations": "7"})
     assert bench.recipe("quick-personal").finetune.iterations == 7
-    plain = Bench(tiny_prior(), tmp_path, tmp_path).recipe("direct")
-    assert recipe_key(bench.recipe("direct")) == recipe_key(plain)
+    plain = Bench(tiny_prior(), tmp_path, tmp_path).recipe("quick-direct")
+    assert recipe_key(bench.recipe("quick-direct")) == recipe_key(plain)
 
 
 def test_numbers_against_the_truth_are_perfect_for_the_truth_itself(face):

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.diffusion.schedule import linear_schedule
 from core.domain.errors import InvalidRecipeError
 from core.domain.mode import Mode
 from core.recipes.cost import cost_of
-from core.recipes.presets import PRESETS, default_preset, preset
+from core.recipes.presets import PRESETS, QUICK_NOISE_STEPS, default_preset, preset
 from core.recipes.schema import AlbumRecipe, FinetuneRecipe, RestoreRecipe, build_recipe, noise_steps_for, override
 
 
@@ -88,7 +89,14 @@ def test_an_unknown_preset_names_the_nearest():
 @pytest.mark.parametrize(("resolution", "kind"), [(64, "quick"), (128, "quick"), (256, "paper"), (512, "paper")])
 def test_the_default_follows_the_prior_s_size(resolution, kind):
     assert default_preset(Mode.PERSONAL, resolution).recipe.name == f"{kind}-personal"
-    assert default_preset(Mode.DIRECT, resolution).recipe.name == "direct"
+    assert default_preset(Mode.DIRECT, resolution).recipe.name == ("quick-direct" if kind == "quick" else "direct")
+
+
+def test_the_quick_k_hides_at_128_pixels_what_the_paper_s_hides_at_256():
+    alphas = linear_schedule().alphas_cumprod
+    ratio = ((1.0 - alphas) / alphas).sqrt()
+    halved = (ratio - ratio[199] / 2).abs().argmin()
+    assert int(halved) + 1 == QUICK_NOISE_STEPS
 
 
 def test_every_preset_says_what_it_buys_and_where_it_comes_from():
