@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from typer.main import get_command
 
@@ -14,6 +15,7 @@ from cli.main import app
 from core.imaging.intake import encode
 from core.priors.locate import load_prior
 from core.priors.spec import PRIOR_FILE, WEIGHTS_FILE
+from core.priors.training import trainer
 from core.priors.training.recipe import TrainingRecipe, allowed_range
 
 STATE = "state.safetensors"
@@ -244,3 +246,13 @@ def test_other_numbers_in_the_same_folder_are_refused(heirloom, album, tmp_path)
     assert code == 5
     assert "Choose another folder with -o, or give the numbers it was begun with." in err
     assert (tmp_path / "out" / PRIOR_FILE).read_bytes() == before
+
+
+def test_too_little_memory_says_what_to_change(heirloom, album, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    monkeypatch.setattr(trainer, "_draw", full)  # only a GPU runs out of memory with this error
+    code, _, err = heirloom(*small(album, tmp_path / "out"))
+    assert code == 7
+    assert err.endswith("error The device has too little memory for 2 images a step. Choose a smaller --batch.")

@@ -112,14 +112,19 @@ def test_the_schedule_keeps_the_scheduler_s_own_defaults():
     ("config", "said"),
     [
         ({"beta_schedule": "sigmoid"}, "'sigmoid' is unknown"),
+        ({"beta_schedule": ["linear"]}, "is unknown"),
+        ({"trained_betas": "many"}, "not valid: betas.betas: Input should be a valid tuple"),
+        ({"num_train_timesteps": None}, "not valid: linear.steps: Input should be a valid integer"),
         ({"rescale_betas_zero_snr": True}, "zero signal"),
         ({"_class_name": "ScoreSdeVeScheduler"}, "ScoreSdeVeScheduler"),
         ({"beta_start": 7}, "not valid"),
     ],
 )
 def test_a_schedule_that_is_not_supported_is_named(config, said):
-    with pytest.raises(PriorError, match=said):
+    with pytest.raises(PriorError, match=said) as caught:
         schedule_of_scheduler(config)
+    assert "\n" not in caught.value.message
+    assert caught.value.advice.startswith("Only unconditional UNet2DModel pipelines")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +134,13 @@ def test_a_schedule_that_is_not_supported_is_named(config, said):
         ("unet/config.json", {"num_class_embeds": 10}, "class-conditional"),
         ("unet/config.json", {"in_channels": 4}, "3 channels in"),
         ("unet/config.json", {"sample_size": None}, "image size"),
+        ("unet/config.json", {"sample_size": [16, 16]}, "image size"),
+        (
+            "unet/config.json",
+            {"sample_size": 4},
+            "cannot be used: resolution: Input should be greater than or equal to 8",
+        ),
+        ("unet/config.json", {"out_channels": None}, "3 channels in"),
         (SCHEDULER, {"variance_type": "learned"}, "'learned' is not supported"),
         (SCHEDULER, {"variance_type": "learned_range"}, "does not go with 3 output channels"),
         (SCHEDULER, {"prediction_type": "flow"}, "cannot be used"),
@@ -177,9 +189,17 @@ def test_missing_parts_are_named(tmp_path):
     (tmp_path / "published" / WEIGHTS).unlink()
     with pytest.raises(WeightsRejectedError, match=r"has none of diffusion_pytorch_model\.safetensors"):
         describe_diffusers_folder(tmp_path / "published")
-    (tmp_path / "published" / SCHEDULER).write_text("{")
-    with pytest.raises(PriorError, match="scheduler_config"):
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"\xff", b"[" * 100_000], ids=["cut off", "a list", "binary", "nested"]
+)
+def test_a_damaged_description_is_named(tmp_path, content):
+    save_pipeline(tmp_path / "published")
+    (tmp_path / "published" / SCHEDULER).write_bytes(content)
+    with pytest.raises(PriorError, match="scheduler_config") as caught:
         describe_diffusers_folder(tmp_path / "published")
+    assert caught.value.advice == "Fetch the whole folder again."
 
 
 def test_the_licence_is_the_model_card_s(tmp_path):
