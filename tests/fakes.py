@@ -1,5 +1,6 @@
 """Priors that tests know the truth about."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,6 +43,22 @@ def tiny_prior(seed: int = 0, **changes: Any) -> UNetPrior:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return UNetPrior(spec, build_network(spec))
+
+
+class CrampedPrior(UNetPrior):
+    """A prior on a device with memory for few images at once: with more, the CPU's own allocator fails for real."""
+
+    def __init__(self, prior: UNetPrior, most_images: int, failure: Callable[[], object] | None = None) -> None:
+        super().__init__(prior.spec, prior.network)
+        self.most_images = most_images
+        self.failure = failure or (lambda: torch.empty(2**60, dtype=torch.uint8))
+        self.batches: list[int] = []
+
+    def predict(self, x_t: Tensor, t: Tensor) -> Tensor:
+        self.batches.append(len(x_t))
+        if len(x_t) > self.most_images:
+            self.failure()
+        return super().predict(x_t, t)
 
 
 class GaussianPrior:

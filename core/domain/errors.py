@@ -5,7 +5,7 @@ HeirloomError
 │   ├── UnsupportedFormatError, ImageUnreadableError, ImageTooLargeError
 │   ├── NoFaceDetectedError, FaceTooSmallError
 │   ├── ArchiveRejectedError, AlbumTooSmallError
-│   └── InvalidRecipeError
+│   └── InvalidRequestError, InvalidRecipeError
 ├── PriorError               the pretrained model
 │   ├── PriorUnavailableError, WeightsRejectedError
 ├── CheckpointError          what tuning made
@@ -13,6 +13,7 @@ HeirloomError
 ├── OutputError              what should be written
 │   ├── OutputUnwritableError, DiskFullError
 ├── OutOfMemoryError
+├── AlreadyRunningError
 └── CancelledError           a person, or a drain, stopped the work
 
 Each error says what happened (`message`) and what to do next (`advice`). None knows of HTTP or of
@@ -90,6 +91,12 @@ class AlbumTooSmallError(BadInputError):
     code = "album_too_small"
 
 
+class InvalidRequestError(BadInputError):
+    """What was asked contradicts itself, or lacks what it needs; raised before anything is loaded."""
+
+    code = "invalid_request"
+
+
 class InvalidRecipeError(BadInputError):
     """A number of the recipe is outside its range; raised before anything is loaded."""
 
@@ -155,6 +162,13 @@ class OutOfMemoryError(HeirloomError):
     """The device has not enough memory, even for the smallest batch."""
 
     code = "out_of_memory"
+    retryable = True
+
+
+class AlreadyRunningError(HeirloomError):
+    """The same work is being done by another process at this moment."""
+
+    code = "already_running"
     retryable = True
 
 

@@ -4,9 +4,10 @@ The end record is read before `zipfile` sees the file, sizes are counted while d
 and names are labels only.
 """
 
+import os
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,7 @@ class ArchiveLimits:
     """What is refused.
 
     Attributes:
-        max_entries: in the directory.
+        max_entries: in the directory; of a folder, photos in it.
         max_directory_bytes: of the directory.
         max_entry_bytes: of one entry, decompressed.
         max_total_bytes: of all entries, decompressed.
@@ -56,19 +57,23 @@ def read_album(path: Path, limits: ArchiveLimits | None = None) -> list[ArchiveP
     """Read an album from a zip or a folder, sorted by name; other files than images are left out.
 
     Args:
-        path: a zip file, or a folder (its own files, not those of folders inside).
-        limits: for zips.
+        path: a zip file, or a folder; of both, folders inside are read too, hidden ones are not.
+        limits: see there.
 
     Raises:
-        BadInputError: nothing there.
+        BadInputError: nothing there, no photo in it, or it cannot be read.
         ArchiveRejectedError: a zip that is broken, or that we do not open.
     """
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and _wanted(p.name))
-        return [ArchivePhoto(file.name, file.read_bytes()) for file in files]
-    if not path.is_file():
-        raise BadInputError(f"{path} does not exist.", "Name a zip or a folder of photos.")
-    return read_album_zip(path.read_bytes(), limits)
+    try:
+        if path.is_dir():
+            return _not_empty(_read_folder(path, limits or ArchiveLimits()))
+        if not path.exists():
+            raise BadInputError(f"{path} does not exist.", "Name a zip or a folder of photos.")
+        return read_album_zip(path.read_bytes(), limits)
+    except OSError as error:
+        raise BadInputError(
+            f"{error.filename or path} cannot be read: {error.strerror}.", "Check who may read it, or take it out."
+        ) from error
 
 
 def read_album_zip(data: bytes, limits: ArchiveLimits | None = None) -> list[ArchivePhoto]:
@@ -79,18 +84,51 @@ def read_album_zip(data: bytes, limits: ArchiveLimits | None = None) -> list[Arc
         with zipfile.ZipFile(BytesIO(data)) as archive:
             entries = [info for info in archive.infolist() if not info.is_dir()]
             _check_entries(entries, data)
-            return _read(archive, sorted(entries, key=lambda info: info.filename), limits)
+            return _not_empty(_read(archive, sorted(entries, key=lambda info: info.filename), limits))
     except BadInputError:
         raise
     except Exception as error:  # zipfile raises nine kinds of exception on broken files: one boundary for all
         raise ArchiveRejectedError("The zip is damaged.", _ADVICE) from error
 
 
+def _not_empty(photos: list[ArchivePhoto]) -> list[ArchivePhoto]:
+    if not photos:
+        raise BadInputError(
+            "The album has no photos: nothing in it is a JPEG, PNG or WebP file.",
+            "Name a zip or a folder with the person's photos, about twenty.",
+        )
+    return photos
+
+
+def _read_folder(folder: Path, limits: ArchiveLimits) -> list[ArchivePhoto]:
+    files = sorted(_wanted_files(folder))
+    if len(files) > limits.max_entries or sum(file.stat().st_size for file in files) > limits.max_total_bytes:
+        raise BadInputError(
+            f"{folder} holds {len(files):,} photos, more than an album may: {limits.max_entries:,} photos, "
+            f"{limits.max_total_bytes / 2**30:g} GiB.",
+            "Name the folder of one person's photos.",
+        )
+    return [ArchivePhoto(file.name, file.read_bytes()) for file in files]
+
+
+def _wanted_files(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        here = Path(parent)
+        folders[:] = [name for name in folders if not _hidden(name)]
+        yield from (here / name for name in names if _wanted(name) and (here / name).is_file())
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def _wanted(name: str) -> bool:
     path = PurePosixPath(name)
     parts = [part for part in path.parts if part not in (".", "..")]
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
+    return not any(_hidden(part) for part in parts) and path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _check_end_record(data: bytes, limits: ArchiveLimits) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from core.domain.errors import DiskFullError, OutputError, OutputUnwritableError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that at every moment either the old content stands or all of the new.
@@ -56,9 +58,29 @@ def check_writable(path: Path) -> None:
         raise output_error(error, path) from error
 
 
+def make_folder(folder: Path, advice: str = "Choose another with -o.", mode: int = 0o777) -> None:
+    """Make a folder, and those above it, where it is missing.
+
+    Args:
+        folder: what must be there.
+        advice: what to do where it cannot be.
+        mode: of the folder itself, where it is made.
+
+    Raises:
+        OutputUnwritableError: it cannot be made.
+        DiskFullError: no space is left.
+    """
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise output_error(error, folder) from error
+        raise OutputUnwritableError(f"The folder {folder} cannot be made: {error.strerror}.", advice) from error
+
+
 def output_error(error: OSError, path: Path) -> OutputError:
     """The typed error for a failed write."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return DiskFullError(
             f"No space is left to write {path.name}.", "Free some space and run the same command again."
         )

@@ -4,7 +4,6 @@ Metadata: format, kind, prior_sha256, recipe, seed, album_sha256, step, scores. 
 """
 
 import json
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from torch import Tensor
 from core.domain.errors import CheckpointMismatchError, CheckpointUnreadableError
 from core.priors.adapters import apply_tuned_state, expected_shapes
 from core.priors.diffusers_unet import UNetPrior
-from core.priors.weights import read_metadata, read_weights, weights_bytes
+from core.priors.spec import PriorSpec
+from core.priors.weights import read_metadata, read_weights, source_name, weights_bytes
 from core.recipes.schema import FinetuneRecipe
 
 FORMAT = "heirloom-checkpoint/1"
@@ -43,6 +43,10 @@ class CheckpointInfo:
     step: int
     scores: dict[str, float] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, Any]:
+        """For reports; the numbers it was tuned with stand in the report's recipe."""
+        return {"album_sha256": self.album_sha256, "step": self.step, "seed": self.seed, "scores": self.scores}
+
     def metadata(self) -> dict[str, str]:
         """As a safetensors file carries it: strings only."""
         return {
@@ -63,16 +67,20 @@ def checkpoint_bytes(info: CheckpointInfo, tensors: dict[str, Tensor]) -> bytes:
     return weights_bytes(tensors, info.metadata())
 
 
-def read_info(path: Path) -> CheckpointInfo:
+def read_info(source: Path | bytes) -> CheckpointInfo:
     """Read what a checkpoint says about itself, without its weights.
+
+    Args:
+        source: the checkpoint's file, or what is in it.
 
     Raises:
         CheckpointUnreadableError: not a Heirloom checkpoint.
     """
-    metadata = read_metadata(path)
+    metadata = read_metadata(source)
+    name = source_name(source)
     if metadata.get("format") != FORMAT:
         raise CheckpointUnreadableError(
-            f"{path.name} is not a Heirloom checkpoint.", "`heirloom tune ALBUM -o FILE.safetensors` makes one."
+            f"{name} is not a Heirloom checkpoint.", "`heirloom tune ALBUM -o FILE.safetensors` makes one."
         )
     try:
         finetune = FinetuneRecipe.model_validate_json(metadata["recipe"])
@@ -87,36 +95,37 @@ def read_info(path: Path) -> CheckpointInfo:
             scores={name: float(value) for name, value in scores.items()},
         )
     except (KeyError, ValueError, TypeError, AttributeError, ValidationError) as error:
-        raise CheckpointUnreadableError(f"{path.name} has damaged metadata.", "Tune the album again.") from error
+        raise CheckpointUnreadableError(f"{name} has damaged metadata.", "Tune the album again.") from error
 
 
-def apply_checkpoint(prior: UNetPrior, path: Path) -> UNetPrior:
+def check_fits(info: CheckpointInfo, spec: PriorSpec) -> None:
+    """Refuse a checkpoint that was tuned from other weights than this prior's; nothing needs to be loaded for it.
+
+    Raises:
+        CheckpointMismatchError: it was.
+    """
+    if info.prior_sha256 != spec.sha256:
+        raise CheckpointMismatchError(
+            f"The checkpoint was tuned from the prior {info.prior_name!r} ({info.prior_sha256[:12]}), "
+            f"not from {spec.name!r} ({spec.sha256[:12]}).",
+            "Choose that prior with --prior, or tune the album again with this one.",
+        )
+
+
+def apply_checkpoint(prior: UNetPrior, source: Path | bytes) -> UNetPrior:
     """A copy of the prior, constrained by a subject checkpoint.
 
     Args:
         prior: left untouched.
-        path: the checkpoint's file.
+        source: the checkpoint's file, or what is in it: biometric data in memory is never written for this.
 
     Raises:
         CheckpointUnreadableError: not a Heirloom checkpoint, or damaged.
         CheckpointMismatchError: tuned from other prior weights.
     """
-    info = read_info(path)
-    if info.prior_sha256 != prior.spec.sha256:
-        raise CheckpointMismatchError(
-            f"The checkpoint was tuned from the prior {info.prior_name!r} ({info.prior_sha256[:12]}), "
-            f"not from {prior.spec.name!r} ({prior.spec.sha256[:12]}).",
-            "Choose that prior with --prior, or tune the album again with this one.",
-        )
+    info = read_info(source)
+    check_fits(info, prior.spec)
     finetune = info.finetune
     expected = expected_shapes(prior, finetune.method, finetune.rank)
-    tensors = read_weights(path, expected, CheckpointUnreadableError)
+    tensors = read_weights(source, expected, CheckpointUnreadableError)
     return apply_tuned_state(prior, finetune.method, finetune.rank, tensors)
-
-
-def apply_checkpoint_bytes(prior: UNetPrior, data: bytes) -> UNetPrior:
-    """`apply_checkpoint` for a checkpoint that is in memory; the file it passes through is deleted."""
-    with tempfile.TemporaryDirectory(prefix="heirloom-") as folder:
-        path = Path(folder) / "checkpoint.safetensors"
-        path.write_bytes(data)
-        return apply_checkpoint(prior, path)

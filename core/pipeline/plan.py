@@ -5,9 +5,10 @@ A plan is made from hashes alone: no file is decoded and no weight is loaded, so
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from core.domain.errors import AlbumTooSmallError, BadInputError, InvalidRecipeError
+from core.domain.errors import AlbumTooSmallError, InvalidRecipeError, InvalidRequestError
 from core.domain.mode import Mode
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
 from core.priors.spec import BetasScheduleSpec, PriorSpec
@@ -17,6 +18,7 @@ MIN_ALBUM_PHOTOS = 3
 """Fewer anchors constrain nothing but their own pose and light; the paper uses about twenty."""
 
 SUBJECT = "subject"
+_T = TypeVar("_T")
 MAX_CANDIDATES = 8
 
 
@@ -41,6 +43,26 @@ class StageCall:
     sources: tuple[int, ...] = ()
     candidates: tuple[int, ...] = ()
     images: range = range(0)
+
+    def only(self, places: Sequence[int]) -> "StageCall":
+        """The same call for some of its items, by their places in ascending order; of an album, places in a row."""
+
+        def pick(values: tuple[_T, ...]) -> tuple[_T, ...]:
+            return tuple(values[place] for place in places) if len(values) == len(self.items) else values
+
+        return replace(
+            self,
+            items=pick(self.items),
+            hashes=pick(self.hashes),
+            sources=pick(self.sources),
+            candidates=pick(self.candidates),
+            images=self.images[places[0] : places[-1] + 1] if self.images and places else self.images,
+        )
+
+    def halves(self) -> tuple["StageCall", "StageCall"]:
+        """The same call as two, one after the other."""
+        places = range(len(self.items))
+        return self.only(places[: len(places) // 2]), self.only(places[len(places) // 2 :])
 
 
 def _hash(*parts: object) -> str:
@@ -77,6 +99,20 @@ def check_recipe(recipe: Recipe, spec: PriorSpec) -> None:
             )
 
 
+def carried_out(request: RestoreRequest | TuneRequest, recipe: Recipe) -> Recipe:
+    """A recipe as it is carried out: a tuning that belongs to the request sees every timestep its restoration visits.
+
+    Args:
+        request: what is wanted; with a ready checkpoint nothing is tuned.
+        recipe: as chosen; where K is above `finetune.timesteps_below`, that becomes K.
+    """
+    tuning, noise_steps = recipe.finetune, recipe.restore.noise_steps
+    ready = isinstance(request, RestoreRequest) and request.checkpoint is not None
+    if ready or tuning is None or tuning.timesteps_below is None or tuning.timesteps_below >= noise_steps:
+        return recipe
+    return recipe.model_copy(update={"finetune": tuning.model_copy(update={"timesteps_below": noise_steps})})
+
+
 def plan(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec) -> tuple[StageCall, ...]:
     """Say what a request needs.
 
@@ -88,8 +124,9 @@ def plan(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec)
     Raises:
         InvalidRecipeError: the recipe does not fit the prior or the request.
         AlbumTooSmallError: the album cannot be enough, whatever its photos show.
-        BadInputError: the request contradicts itself.
+        InvalidRequestError: the request contradicts itself, or lacks what its mode needs.
     """
+    recipe = carried_out(request, recipe)
     check_recipe(recipe, spec)
     if isinstance(request, TuneRequest):
         if recipe.finetune is None:
@@ -115,20 +152,24 @@ def plan(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec)
 
 def _check_request(request: RestoreRequest, recipe: Recipe) -> None:
     if not request.photos:
-        raise BadInputError("There is no photo to restore.", "Name at least one.")
+        raise InvalidRequestError("There is no photo to restore.", "Name at least one.")
     if not 1 <= request.candidates <= MAX_CANDIDATES:
         raise InvalidRecipeError(
             f"candidates is {request.candidates}, allowed is at least 1 and at most {MAX_CANDIDATES}."
         )
     has_anchors = request.checkpoint is not None or bool(request.album)
     if recipe.mode is Mode.PERSONAL and not has_anchors:
-        raise BadInputError(
+        raise InvalidRequestError(
             "The personal mode needs a checkpoint or an album.",
             "Tune once with `heirloom tune ALBUM -o FILE.safetensors`, then give --checkpoint FILE.safetensors.",
         )
     if recipe.mode is not Mode.PERSONAL and has_anchors:
-        raise BadInputError(
+        raise InvalidRequestError(
             f"A checkpoint or an album belongs to the personal mode, not to {recipe.mode}.", "Leave one of them out."
+        )
+    if request.checkpoint is not None and request.album:
+        raise InvalidRequestError(
+            "A checkpoint and an album were given, and a checkpoint has been tuned already.", "Leave one of them out."
         )
 
 

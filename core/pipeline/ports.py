@@ -46,6 +46,10 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def discard(self, stage: str, item: str, input_hash: str) -> None:
+        """Forget what was put under the same three; nothing happens where nothing was."""
+        ...
+
 
 class NoProgress:
     """Tells nobody."""
@@ -66,15 +70,19 @@ class MemoryStore:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._kept: dict[tuple[str, str, str], bytes] = {}
+        self.kept: dict[tuple[str, str, str], bytes] = {}
 
     def get(self, stage: str, item: str, input_hash: str) -> bytes | None:
         """See `ArtifactStore.get`."""
-        return self._kept.get((stage, item, input_hash))
+        return self.kept.get((stage, item, input_hash))
 
     def put(self, stage: str, item: str, input_hash: str, data: bytes) -> None:
         """See `ArtifactStore.put`."""
-        self._kept[stage, item, input_hash] = data
+        self.kept[stage, item, input_hash] = data
+
+    def discard(self, stage: str, item: str, input_hash: str) -> None:
+        """See `ArtifactStore.discard`."""
+        self.kept.pop((stage, item, input_hash), None)
 
 
 @dataclass(frozen=True)

@@ -58,16 +58,17 @@ def denoising_residual(prior: Prior, image: np.ndarray, seed: int = 0) -> float:
     Returns:
         Root mean square of x̂_0 − x_0 in units of [−1, 1], averaged over t = 50, 100, 200.
     """
-    x0 = images_to_tensor([image] * len(RESIDUAL_STEPS)).to(prior.device)
-    noise = torch.stack(
-        [torch.randn(x0.shape[1:], generator=image_generator(seed, "residual", t)) for t in RESIDUAL_STEPS]
-    )
-    t = torch.tensor([min(step, prior.schedule.steps - 1) for step in RESIDUAL_STEPS], device=prior.device)
-    x_t = add_noise(x0, noise.to(prior.device), t, prior.schedule)
-    with torch.no_grad():
-        estimate, _ = split_output(prior.predict(x_t, t), x0.shape[1])
-    predicted = predict_x0(estimate, x_t, t, prior.schedule, prior.parameterization.prediction).clamp(-1.0, 1.0)
-    return float((predicted - x0).square().flatten(1).mean(1).sqrt().mean())
+    x0 = images_to_tensor([image]).to(prior.device)
+    residuals = []
+    for step in RESIDUAL_STEPS:  # one by one: where only one picture fits into memory, it can be scored too
+        noise = torch.randn(x0.shape[1:], generator=image_generator(seed, "residual", step))
+        t = torch.tensor([min(step, prior.schedule.steps - 1)], device=prior.device)
+        x_t = add_noise(x0, noise.to(prior.device), t, prior.schedule)
+        with torch.no_grad():
+            estimate, _ = split_output(prior.predict(x_t, t), x0.shape[1])
+        predicted = predict_x0(estimate, x_t, t, prior.schedule, prior.parameterization.prediction).clamp(-1.0, 1.0)
+        residuals.append((predicted - x0).square().mean().sqrt())
+    return float(torch.stack(residuals).mean())
 
 
 def scores(

@@ -86,7 +86,8 @@ class PhotoResult:
     Attributes:
         label: the photo's.
         crop: the aligned face as it was, [S, S, 3] uint8; None if there is none.
-        candidates: best first; empty on an error.
+        candidates: best first, which means by `identity_to_photo`: likest to the face in the photo as it was sent. On
+            a badly degraded photo that says little. Empty on an error.
         error: why there is no result, or None.
     """
 

@@ -3,14 +3,12 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 
-import torch
-
-from core.domain.errors import AlbumTooSmallError, BadInputError, OutOfMemoryError
+from core.domain.errors import AlbumTooSmallError, BadInputError
 from core.pipeline.artifacts import unpack
-from core.pipeline.plan import SUBJECT, StageCall
-from core.pipeline.ports import Ports
+from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
+from core.pipeline.plan import SUBJECT, StageCall, carried_out
+from core.pipeline.ports import ArtifactStore, Ports
 from core.pipeline.request import AlbumPhotoReport, Candidate, PhotoResult, RestoreRequest, Result, TuneRequest
 from core.pipeline.stages import HANDLERS, Context
 from core.priors.diffusers_unet import UNetPrior
@@ -24,6 +22,8 @@ def run(
     prior: UNetPrior,
     ports: Ports,
     on_photo: Callable[[int, PhotoResult], None] | None = None,
+    *,
+    forget: bool = False,
 ) -> Result:
     """Run a plan to its end; whatever the store already holds is not made again.
 
@@ -36,27 +36,34 @@ def run(
         prior: untouched, on the device to compute on.
         ports: progress, cancel, store.
         on_photo: told (index, result) as soon as a photo's last candidate is done or its error is known.
+        forget: drop a photo's own album and checkpoint from the store once `on_photo` has returned; where the store
+            is to serve other requests too, keep them.
 
     Raises:
         AlbumTooSmallError: too few of the album's photos can be used.
         CancelledError: from `ports.cancel`; the same call goes on later.
         OutputError: the store is full or not writable.
+        OutOfMemoryError: the device cannot compute even one picture at a time.
     """
+    recipe = carried_out(request, recipe)
     hashes = {(call.stage, item): key for call in calls for item, key in zip(call.items, call.hashes, strict=True)}
     context = Context(request, recipe, prior, ports, hashes)
     seconds: dict[str, float] = defaultdict(float)
     last_call = _last_call_of_each_photo(calls)
+    composited = _composited(calls, ports.store)
     photos: dict[int, PhotoResult] = {}
     for position, call in enumerate(calls):
         ports.cancel.check()
         begun = time.monotonic()
-        made = _run_call(call, context)
+        made = not _only_for(composited, call) and _run_call(call, context)
         if made:
             seconds[call.stage] += time.monotonic() - begun
         for index in (i for i, last in last_call.items() if last == position):
             photos[index] = _photo_result(index, context)
             if on_photo is not None:
                 on_photo(index, photos[index])
+            if forget:
+                _forget(index, calls, ports.store)
     return Result(
         photos=tuple(photos[index] for index in sorted(photos)),
         checkpoint=context.output("finetune", SUBJECT) if ("finetune", SUBJECT) in hashes else None,
@@ -68,7 +75,7 @@ def run(
 def _run_call(call: StageCall, context: Context) -> bool:
     """Run one call unless its outputs exist or cannot be made; say whether it ran.
 
-    A batch is made whole or not at all: results are equal bit for bit only at equal batch shape.
+    A batch is stored whole or not at all: results are equal bit for bit only at equal batch shape.
     """
     call = _without_failed(call, context)
     if not call.items:
@@ -78,12 +85,7 @@ def _run_call(call: StageCall, context: Context) -> bool:
         context.ports.progress.report(call.stage, call.items[0], 1, 1)
         return False
     try:
-        outputs = HANDLERS[call.stage](call, context)
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemoryError(
-            f"The device has too little memory for the stage {call.stage}.",
-            "Choose a smaller batch, a low-rank recipe, or --device cpu.",
-        ) from error
+        outputs = _make(call, context)
     except AlbumTooSmallError:
         raise
     except BadInputError as error:
@@ -92,7 +94,48 @@ def _run_call(call: StageCall, context: Context) -> bool:
         return True
     for (item, key), data in zip(keys, outputs, strict=True):
         context.ports.store.put(call.stage, item, key, data)
+    context.discard_resume_states()
     return True
+
+
+def _make(call: StageCall, context: Context) -> list[bytes]:
+    """A call's outputs; where memory is too small for all of its items at once, half of them and then the others.
+
+    Another batch shape may change a result by 1 of 255 levels in float32: noise does not depend on it, rounding does.
+    """
+    try:
+        return HANDLERS[call.stage](call, context)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(call.items) == 1:
+            raise too_little_memory(call.stage) from error
+    # Not inside the handler above: there the error's traceback still holds the attempt's tensors.
+    free_what_is_unused(context.prior.device)
+    return [output for half in call.halves() for output in _make(half, context)]
+
+
+_FOR_ONE_PHOTO = ("album", "finetune", "restore")
+
+
+def _composited(calls: tuple[StageCall, ...], store: ArtifactStore) -> set[int]:
+    """Photos whose candidates an earlier run finished: what those came from need not exist any more."""
+    composites = [call for call in calls if call.stage == "composite"]
+    open_ones = {call.sources for call in composites if store.get("composite", call.items[0], call.hashes[0]) is None}
+    return {call.sources[0] for call in composites if call.sources not in open_ones}
+
+
+def _only_for(photos: set[int], call: StageCall) -> bool:
+    """Whether a call makes something that only these photos' composites are made of."""
+    return call.stage in _FOR_ONE_PHOTO and bool(call.sources) and photos.issuperset(call.sources)
+
+
+def _forget(index: int, calls: tuple[StageCall, ...], store: ArtifactStore) -> None:
+    """Drop what is large and was made for this photo alone; its composites stay, for a run that is stopped later."""
+    for call in calls:
+        if call.stage in ("album", "finetune") and call.sources == (index,):
+            for item, key in zip(call.items, call.hashes, strict=True):
+                store.discard(call.stage, item, key)
 
 
 def _without_failed(call: StageCall, context: Context) -> StageCall:
@@ -107,17 +150,11 @@ def _without_failed(call: StageCall, context: Context) -> StageCall:
         if call.stage != "restore" or not bad:
             for item in call.items:
                 context.errors[call.stage, item] = context.errors[need]
-            return replace(call, items=(), hashes=())
+            return call.only(())
         for i in bad:
             context.errors[call.stage, call.items[i]] = context.errors[need]
     keep = [i for i, item in enumerate(call.items) if (call.stage, item) not in context.errors]
-    return replace(
-        call,
-        items=tuple(call.items[i] for i in keep),
-        hashes=tuple(call.hashes[i] for i in keep),
-        sources=tuple(call.sources[i] for i in keep),
-        candidates=tuple(call.candidates[i] for i in keep),
-    )
+    return call.only(keep)
 
 
 def _last_call_of_each_photo(calls: tuple[StageCall, ...]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from core.imaging.intake import Limits, decode_photo
 from core.imaging.resize import resize
 from core.pipeline.album import sample_album
 from core.pipeline.artifacts import pack, unpack
-from core.pipeline.checkpoint import apply_checkpoint_bytes
+from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.finetune import finetune
 from core.pipeline.plan import MIN_ALBUM_PHOTOS, StageCall
 from core.pipeline.ports import Ports
@@ -48,6 +49,7 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     finder: FaceFinder = field(default_factory=DlibFaceFinder)
     _constrained: tuple[str, UNetPrior] | None = None
+    _resume_keys: list[tuple[str, str, str]] = field(default_factory=list)
 
     def output(self, stage: str, item: str) -> bytes:
         """What an earlier stage made."""
@@ -61,7 +63,7 @@ class Context:
         key = hashlib.sha256(checkpoint).hexdigest()
         if self._constrained is None or self._constrained[0] != key:
             self._constrained = None  # free the old one before the new one is made
-            self._constrained = (key, apply_checkpoint_bytes(self.prior, checkpoint))
+            self._constrained = (key, apply_checkpoint(self.prior, checkpoint))
         return self._constrained[1]
 
     def photo(self, kind: str, index: int) -> Photo:
@@ -71,6 +73,18 @@ class Context:
         if isinstance(self.request, TuneRequest):
             raise TypeError("a tune request has no photos beside its album")
         return self.request.photos[index]
+
+    def resume_state(self, call: StageCall) -> tuple[Callable[[], bytes | None], Callable[[bytes], None]]:
+        """How a call loads and saves where it stopped; a part of a batch has a state of its own."""
+        key = (f"resume-{call.stage}", f"{call.items[0]}+{len(call.items)}", call.hashes[0])
+        self._resume_keys.append(key)
+        return partial(self.ports.store.get, *key), partial(self.ports.store.put, *key)
+
+    def discard_resume_states(self) -> None:
+        """Drop the states of a call whose outputs are stored."""
+        for key in self._resume_keys:
+            self.ports.store.discard(*key)
+        self._resume_keys.clear()
 
     def report(self, call: StageCall, done: int, total: int) -> None:
         """Tell progress, and stop here if that was asked."""
@@ -132,8 +146,7 @@ def album(call: StageCall, context: Context) -> list[bytes]:
     if recipe is None:
         raise ValueError("an album stage needs an album recipe")
     photo = resize(unpack(context.output(*call.needs[0]))[0]["crop"], context.prior.spec.resolution)
-    key = call.hashes[0]
-    state = ("resume-album", call.items[0], key)
+    load_state, save_state = context.resume_state(call)
     made = sample_album(
         context.prior,
         photo,
@@ -142,8 +155,8 @@ def album(call: StageCall, context: Context) -> list[bytes]:
         context.hashes[call.needs[0]],
         call.images,
         on_step=lambda done: context.report(call, done, recipe.start_steps),
-        load_state=lambda: context.ports.store.get(*state),
-        save_state=lambda data: context.ports.store.put(*state, data),
+        load_state=load_state,
+        save_state=save_state,
     )
     return [pack({"anchor": image}) for image in made]
 
@@ -158,7 +171,7 @@ def tune(call: StageCall, context: Context) -> list[bytes]:
     else:
         anchors = [unpack(context.output(*need))[0]["anchor"] for need in call.needs]
     digest = hashlib.sha256(b"".join(anchor.tobytes() for anchor in anchors)).hexdigest()
-    state = ("resume-finetune", call.items[0], call.hashes[0])
+    load_state, save_state = context.resume_state(call)
     return [
         finetune(
             context.prior,
@@ -167,8 +180,8 @@ def tune(call: StageCall, context: Context) -> list[bytes]:
             context.request.seed,
             digest,
             on_step=lambda done: context.report(call, done, recipe.iterations),
-            load_state=lambda: context.ports.store.get(*state),
-            save_state=lambda data: context.ports.store.put(*state, data),
+            load_state=load_state,
+            save_state=save_state,
         )
     ]
 

@@ -3,13 +3,14 @@
 The library itself accepts duplicate keys and any number of empty tensors, so the header is checked first.
 """
 
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from core.domain.errors import CheckpointUnreadableError, HeirloomError, WeightsRejectedError
@@ -25,72 +26,90 @@ def _reject_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def read_header(path: Path, error: type[HeirloomError] = WeightsRejectedError) -> dict[str, dict[str, object]]:
+def source_name(source: Path | bytes) -> str:
+    """What messages call a file, or bytes that never were one."""
+    return source.name if isinstance(source, Path) else "The file"
+
+
+def read_header(
+    source: Path | bytes, error: type[HeirloomError] = WeightsRejectedError
+) -> dict[str, dict[str, object]]:
     """A safetensors file's header: name → {dtype, shape, data_offsets}; `__metadata__` → strings.
+
+    Args:
+        source: the file, or what is in it.
+        error: what to raise.
 
     Raises:
         WeightsRejectedError: (or the given error) not a well-formed safetensors file.
     """
     advice = "The file is damaged or of another kind: fetch or make it again."
+    name = source_name(source)
     try:
-        with path.open("rb") as file:
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
             size = int.from_bytes(file.read(8), "little")
             if not 2 <= size <= _MAX_HEADER_BYTES:
                 raise ValueError("its header has an impossible length")
             header = json.loads(file.read(size), object_pairs_hook=_reject_duplicates)
     except (OSError, ValueError, RecursionError) as cause:
-        raise error(f"{path.name} is not a safetensors file ({cause}).", advice) from cause
+        raise error(f"{name} is not a safetensors file ({cause}).", advice) from cause
     if not isinstance(header, dict) or not all(isinstance(value, dict) for value in header.values()):
-        raise error(f"{path.name} is not a safetensors file.", advice)
+        raise error(f"{name} is not a safetensors file.", advice)
     return header
 
 
 def read_weights(
-    path: Path, expected: Mapping[str, tuple[int, ...]], error: type[HeirloomError] = WeightsRejectedError
+    source: Path | bytes, expected: Mapping[str, tuple[int, ...]], error: type[HeirloomError] = WeightsRejectedError
 ) -> dict[str, Tensor]:
     """Load tensors by exact key, dtype and shape, finite values only, as float32.
 
     Args:
-        path: the safetensors file.
+        source: the safetensors file, or what is in it.
         expected: every key that must be there, with its shape; no other may.
         error: what to raise.
 
     Raises:
         WeightsRejectedError: (or the given error) something is missing, too much, misshapen or not finite.
     """
-    header = read_header(path, error)
+    header = read_header(source, error)
+    name = source_name(source)
     header.pop("__metadata__", None)
     advice = "These weights belong to another network, or the file is damaged: check where it came from."
     missing, surplus = sorted(expected.keys() - header.keys()), sorted(header.keys() - expected.keys())
     if missing or surplus:
         what = f"lacks {missing[0]!r}" if missing else f"has the unexpected key {surplus[0]!r}"
         more = len(missing) + len(surplus) - 1
-        raise error(f"{path.name} {what}" + (f" and {more} more differences." if more else "."), advice)
+        raise error(f"{name} {what}" + (f" and {more} more differences." if more else "."), advice)
     for key, entry in header.items():
         if entry.get("dtype") not in ALLOWED_DTYPES:
-            raise error(f"{path.name}: {key!r} has the type {entry.get('dtype')}, not a 16- or 32-bit float.", advice)
+            raise error(f"{name}: {key!r} has the type {entry.get('dtype')}, not a 16- or 32-bit float.", advice)
         if entry.get("shape") != list(expected[key]):
-            raise error(f"{path.name}: {key!r} has shape {entry.get('shape')}, not {list(expected[key])}.", advice)
-    tensors: dict[str, Tensor] = {}
+            raise error(f"{name}: {key!r} has shape {entry.get('shape')}, not {list(expected[key])}.", advice)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            for key in expected:
-                tensors[key] = file.get_tensor(key).float()
+        tensors = _read_tensors(source, expected)
     except (SafetensorError, OSError) as cause:
-        raise error(f"{path.name} cannot be read to its end.", advice) from cause
+        raise error(f"{name} cannot be read to its end.", advice) from cause
     for key, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise error(f"{path.name}: {key!r} holds values that are not finite.", advice)
+            raise error(f"{name}: {key!r} holds values that are not finite.", advice)
     return tensors
 
 
-def read_metadata(path: Path) -> dict[str, str]:
+def _read_tensors(source: Path | bytes, keys: Iterable[str]) -> dict[str, Tensor]:
+    if isinstance(source, bytes):
+        loaded = load(source)
+        return {key: loaded[key].float() for key in keys}
+    with safe_open(source, framework="pt", device="cpu") as file:
+        return {key: file.get_tensor(key).float() for key in keys}
+
+
+def read_metadata(source: Path | bytes) -> dict[str, str]:
     """The strings a safetensors file carries about itself.
 
     Raises:
         CheckpointUnreadableError: not a safetensors file.
     """
-    metadata = read_header(path, CheckpointUnreadableError).get("__metadata__", {})
+    metadata = read_header(source, CheckpointUnreadableError).get("__metadata__", {})
     return {key: str(value) for key, value in metadata.items()}
 
 

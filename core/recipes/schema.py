@@ -64,7 +64,8 @@ class FinetuneRecipe(_Frozen):
         method: every weight, or low-rank adapters beside frozen ones.
         rank: of the adapters.
         timesteps_below: draw t uniformly from 0 … this − 1; None: from the whole schedule, as the authors do.
-            Restoration from K never visits t ≥ K, so a quick recipe spends nothing there.
+            Restoration from K never visits t ≥ K, so a quick recipe spends nothing there. Where the K of a request
+            that tunes is higher, K is taken instead, so that no timestep is visited untuned.
         flips: mirror anchors at random; the authors do not, faces are not symmetric.
     """
 

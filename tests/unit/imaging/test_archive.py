@@ -1,7 +1,9 @@
+import errno
 import io
 import stat
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +34,50 @@ def test_a_folder_is_read_alike(tmp_path):
     for name in ("b.png", "a.jpg", "notes.txt", ".hidden.png"):
         (tmp_path / name).write_bytes(PICTURE)
     assert [photo.name for photo in read_album(tmp_path)] == ["a.jpg", "b.png"]
+
+
+def test_of_a_folder_those_inside_are_read_too_as_of_a_zip(tmp_path):
+    names = ["b.png", "a/c.jpg", "a/d/e.webp", ".hidden/f.png", "__MACOSX/g.png", "a/.thumbnails/h.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(PICTURE)
+    found = [photo.name for photo in read_album(tmp_path)]
+    assert found == ["c.jpg", "e.webp", "b.png"]
+    assert found == [photo.name for photo in read_album_zip(zipped([(name, PICTURE) for name in names]))]
+
+
+def test_a_folder_that_is_no_album_is_refused_before_it_is_read(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(PICTURE)
+    with pytest.raises(BadInputError, match=r"holds 3 photos, more than an album may: 2 photos.*one person"):
+        read_album(tmp_path, ArchiveLimits(max_entries=2))
+    with pytest.raises(BadInputError, match="more than an album may"):
+        read_album(tmp_path, ArchiveLimits(max_total_bytes=2 * len(PICTURE)))
+
+
+def test_an_album_without_photos_says_what_would_be_read(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_bytes(b"no picture")
+    (tmp_path / "album.zip").write_bytes(zipped([("notes.txt", b"no picture")]))
+    for name in ("folder", "album.zip"):
+        with pytest.raises(BadInputError, match=r"The album has no photos.*JPEG, PNG or WebP.*Name a zip or a folder"):
+            read_album(tmp_path / name)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """Tests may run as root, who may read everything: the system's refusal is made here."""
+    (tmp_path / "album").mkdir()
+    for path in (tmp_path / "album" / "a.png", tmp_path / "album.zip"):
+        path.write_bytes(PICTURE)
+
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(BadInputError, match=r"a\.png cannot be read: Permission denied\. Check who may read it"):
+        read_album(tmp_path / "album")
+    with pytest.raises(BadInputError, match=r"album\.zip cannot be read: Permission denied"):
+        read_album(tmp_path / "album.zip")
 
 
 def test_names_that_climb_are_labels_and_nothing_more():

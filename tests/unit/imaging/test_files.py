@@ -4,7 +4,7 @@ import os
 import pytest
 
 from core.domain.errors import DiskFullError, OutputUnwritableError
-from core.imaging.files import check_writable, write_atomically
+from core.imaging.files import check_writable, make_folder, write_atomically
 
 
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):
@@ -46,3 +46,27 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_of_the_new(tmp_path, monkey
 def test_checking_leaves_nothing_behind(tmp_path):
     check_writable(tmp_path / "result.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_made_with_those_above_it_and_one_that_is_there_is_kept(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "a" / "b" / "result.png").write_bytes(b"x")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b" / "result.png").read_bytes() == b"x"
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_advice_given(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputUnwritableError, match=r"file cannot be made: File exists\. Choose another with -o\."):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputUnwritableError, match=r"cannot be made: Not a directory\. Set HOME\."):
+        make_folder(tmp_path / "file" / "below", "Set HOME.")
+
+
+def test_a_disk_too_full_for_a_folder_is_said_as_such(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "mkdir", full)
+    with pytest.raises(DiskFullError, match="Free some space"):
+        make_folder(tmp_path / "out")

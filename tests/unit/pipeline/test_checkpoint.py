@@ -1,5 +1,6 @@
 import json
 import struct
+import tempfile
 
 import pytest
 import torch
@@ -109,6 +110,37 @@ def test_a_safetensors_file_of_something_else_is_refused(checkpoint):
     rewrite(checkpoint, lambda _: None, metadata=False)
     with pytest.raises(CheckpointUnreadableError, match="not a Heirloom checkpoint"):
         read_info(checkpoint)
+
+
+def test_a_checkpoint_in_memory_is_applied_without_a_file(checkpoint, monkeypatch):
+    def no_file(*_, **__):
+        raise AssertionError("a checkpoint is biometric data: it is not written to a temporary folder")
+
+    for name in ("mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory"):
+        monkeypatch.setattr(tempfile, name, no_file)
+    one, two = (apply_checkpoint(tiny_prior(), source) for source in (checkpoint, checkpoint.read_bytes()))
+    for key, value in one.network.state_dict().items():
+        assert value.equal(two.network.state_dict()[key])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensors: tensors.pop("conv_in.bias"), "The file lacks 'conv_in.bias'"),
+        (lambda tensors: tensors["conv_in.bias"].fill_(float("nan")), "The file: 'conv_in.bias' holds values"),
+    ],
+    ids=["missing", "not a number"],
+)
+def test_a_checkpoint_in_memory_is_checked_as_strictly(checkpoint, change, words):
+    rewrite(checkpoint, change)
+    with pytest.raises(CheckpointUnreadableError, match=words):
+        apply_checkpoint(tiny_prior(), checkpoint.read_bytes())
+
+
+@pytest.mark.parametrize("part", [0, 4, 100, 5_000])
+def test_a_checkpoint_in_memory_that_was_cut_off_is_refused(checkpoint, part):
+    with pytest.raises(CheckpointUnreadableError):
+        apply_checkpoint(tiny_prior(), checkpoint.read_bytes()[:part])
 
 
 def test_damaged_metadata_is_refused(checkpoint):

@@ -7,7 +7,7 @@ from safetensors.torch import load
 
 from core.domain.errors import CancelledError
 from core.imaging.resize import resize
-from core.pipeline.checkpoint import apply_checkpoint_bytes
+from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.finetune import anchor_indices, finetune
 from core.priors.adapters import tunable_copy, tuned_parameters
 from core.priors.training.evaluation import denoising_psnr
@@ -74,7 +74,7 @@ def test_tuning_teaches_the_anchors(anchors):
     prior = tiny_prior()
     recipe = FinetuneRecipe(iterations=150, batch=4, learning_rate=3e-3)
     data, _ = tune(prior, anchors, recipe)
-    tuned = apply_checkpoint_bytes(prior, data)
+    tuned = apply_checkpoint(prior, data)
     pictures = np.stack(anchors)
     assert denoising_psnr(tuned, pictures, (20,))[20] > denoising_psnr(prior, pictures, (20,))[20] + 1.5
 

@@ -1,7 +1,7 @@
 import pytest
 
-from core.domain.errors import AlbumTooSmallError, BadInputError, InvalidRecipeError
-from core.pipeline.plan import plan
+from core.domain.errors import AlbumTooSmallError, InvalidRecipeError, InvalidRequestError
+from core.pipeline.plan import carried_out, plan
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
 from core.recipes.schema import override
 from tests.fakes import tiny_spec
@@ -88,13 +88,53 @@ def test_an_album_that_cannot_be_enough_is_refused_at_once(aligned, recipe, coun
 
 
 def test_contradicting_requests_are_refused_with_what_to_do(aligned, recipe):
-    with pytest.raises(BadInputError, match="no photo"):
+    with pytest.raises(InvalidRequestError, match="no photo"):
         plan(RestoreRequest(()), recipe("direct"), SPEC)
-    with pytest.raises(BadInputError, match="heirloom tune"):
+    with pytest.raises(InvalidRequestError, match="heirloom tune"):
         plan(RestoreRequest(aligned[:1]), recipe("personal"), SPEC)
-    with pytest.raises(BadInputError, match="belongs to the personal mode"):
+    with pytest.raises(InvalidRequestError, match="belongs to the personal mode"):
         plan(RestoreRequest(aligned[:1], checkpoint=b"x"), recipe("direct"), SPEC)
+    with pytest.raises(InvalidRequestError, match=r"A checkpoint and an album were given.*Leave one of them out"):
+        plan(RestoreRequest(aligned[:1], checkpoint=b"x", album=aligned), recipe("personal"), SPEC)
     with pytest.raises(InvalidRecipeError, match="candidates is 9"):
         plan(RestoreRequest(aligned[:1], candidates=9), recipe("direct"), SPEC)
     with pytest.raises(InvalidRecipeError, match="finetune"):
         plan(TuneRequest(aligned), recipe("direct"), SPEC)
+
+
+@pytest.mark.parametrize(("noise_steps", "tuned_below"), [(11, 12), (12, 12), (30, 30)])
+def test_a_tuning_of_the_request_sees_every_timestep_that_is_restored_from(aligned, recipe, noise_steps, tuned_below):
+    numbers = override(recipe("generative", noise_steps=noise_steps), {"finetune.timesteps_below": 12})
+    request = RestoreRequest(aligned[:1])
+    carried = carried_out(request, numbers)
+    assert carried.finetune.timesteps_below == tuned_below
+    assert plan(request, numbers, SPEC) == plan(request, carried, SPEC)
+
+
+def test_what_was_tuned_already_or_on_the_whole_schedule_is_reported_as_it_is(aligned, recipe):
+    low = override(recipe("personal", noise_steps=30), {"finetune.timesteps_below": 12})
+    assert carried_out(RestoreRequest(aligned[:1], checkpoint=b"x"), low) == low
+    assert carried_out(TuneRequest(aligned), low).finetune.timesteps_below == 30
+    whole = recipe("personal", noise_steps=30)
+    assert carried_out(TuneRequest(aligned), whole) == whole
+    assert carried_out(RestoreRequest(aligned[:1]), recipe("direct", noise_steps=30)) == recipe(
+        "direct", noise_steps=30
+    )
+
+
+def test_an_album_photo_s_call_is_parted_into_halves_in_order(aligned, recipe):
+    numbers = override(recipe("generative"), {"album.images": 5, "album.batch": 5})
+    (call,) = (call for call in plan(RestoreRequest(aligned[:1]), numbers, SPEC) if call.stage == "album")
+    first, second = call.halves()
+    assert (*first.items, *second.items) == call.items
+    assert (*first.hashes, *second.hashes) == call.hashes
+    assert (first.images, second.images) == (range(2), range(2, 5))
+    assert first.sources == second.sources == (0,)
+
+
+def test_a_restoration_s_call_is_parted_with_its_photos_and_candidates(aligned, recipe):
+    calls = plan(RestoreRequest(aligned[:2], candidates=2), recipe("direct", batch=4), SPEC)
+    (call,) = (call for call in calls if call.stage == "restore")
+    second = call.halves()[1]
+    assert second.items == ("photo-1-0", "photo-1-1")
+    assert (second.sources, second.candidates) == ((1, 1), (0, 1))

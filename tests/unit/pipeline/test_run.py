@@ -3,15 +3,17 @@ import pytest
 
 from core.domain.errors import AlbumTooSmallError, BadInputError, CancelledError
 from core.imaging.intake import encode
+from core.pipeline.checkpoint import read_info
 from core.pipeline.folder_store import FolderStore
 from core.pipeline.plan import plan
 from core.pipeline.ports import MemoryStore, NoProgress, Ports
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
 from core.pipeline.run import run
+from core.recipes.schema import override
 
 
-def go(request, recipe, prior, ports=None, on_photo=None):
-    return run(plan(request, recipe, prior.spec), request, recipe, prior, ports or Ports(), on_photo)
+def go(request, recipe, prior, ports=None, on_photo=None, **options):
+    return run(plan(request, recipe, prior.spec), request, recipe, prior, ports or Ports(), on_photo, **options)
 
 
 def images(result):
@@ -136,6 +138,69 @@ def test_what_the_store_holds_is_not_made_again(aligned, prior, recipe):
     second = go(request, numbers, prior, Ports(store=store))
     assert np.array_equal(images(first)[0], images(second)[0])
     assert second.seconds == {}
+
+
+def stages_kept(store):
+    return {stage for stage, *_ in store.kept}
+
+
+def test_where_a_stage_stopped_is_forgotten_once_its_output_is_stored(aligned, prior, recipe, cancel_after):
+    store = MemoryStore()
+    request, numbers = RestoreRequest(aligned[:1]), recipe("generative")
+    for questions, state in ((6, "resume-album"), (28, "resume-finetune")):
+        with pytest.raises(CancelledError):
+            go(request, numbers, prior, Ports(NoProgress(), cancel_after(questions), store))
+        assert state in stages_kept(store)
+    go(request, numbers, prior, Ports(store=store))
+    assert stages_kept(store) == {"align", "album", "finetune", "restore", "composite"}
+
+
+def test_a_photo_s_album_and_checkpoint_are_dropped_once_its_result_was_taken(aligned, prior, recipe):
+    store = MemoryStore()
+    kept = []
+    go(
+        RestoreRequest(aligned[:3]),
+        recipe("generative"),
+        prior,
+        Ports(store=store),
+        lambda *_: kept.append(sorted(item for stage, item, _ in store.kept if stage == "finetune")),
+        forget=True,
+    )
+    assert kept == [["photo-0"], ["photo-1"], ["photo-2"]]
+    assert not stages_kept(store) & {"album", "finetune"}
+
+
+def test_a_store_that_serves_other_requests_too_keeps_albums_and_checkpoints(aligned, prior, recipe):
+    store, request = MemoryStore(), RestoreRequest(aligned[:1])
+    go(request, recipe("generative", noise_steps=12), prior, Ports(store=store))
+    again = go(request, recipe("generative", noise_steps=9), prior, Ports(store=store))
+    assert again.seconds.keys() == {"restore", "composite"}
+
+
+def test_a_photo_whose_result_was_taken_is_not_made_again_after_a_stop(aligned, prior, recipe):
+    store, request, numbers = MemoryStore(), RestoreRequest(aligned[:2]), recipe("generative")
+    expected = images(go(request, numbers, prior))
+
+    def stop_at_the_second(index, _):
+        if index == 1:
+            raise CancelledError("Stopped.")
+
+    with pytest.raises(CancelledError):
+        go(request, numbers, prior, Ports(store=store), stop_at_the_second, forget=True)
+    resumed = go(request, numbers, prior, Ports(store=store), forget=True)
+    assert resumed.seconds == {}
+    assert all(np.array_equal(one, two) for one, two in zip(images(resumed), expected, strict=True))
+
+
+def test_a_tuning_of_the_request_is_carried_out_up_to_its_k(aligned, prior, recipe):
+    def tuned(below):
+        store = MemoryStore()
+        numbers = override(recipe("generative", noise_steps=30), {"finetune.timesteps_below": below})
+        go(RestoreRequest(aligned[:1]), numbers, prior, Ports(store=store))
+        return next(read_info(data).finetune for (stage, *_), data in store.kept.items() if stage == "finetune")
+
+    assert tuned(12).timesteps_below == 30
+    assert tuned(40).timesteps_below == 40
 
 
 def test_progress_ends_each_stage_at_its_total(aligned, prior, recipe):
