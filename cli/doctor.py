@@ -105,12 +105,13 @@ def _faces() -> tuple[bool, str]:
 
 def _prior() -> tuple[bool, str]:
     from core.priors.hashing import file_sha256
-    from core.priors.locate import locate_prior
-    from core.priors.spec import WEIGHTS_FILE, read_spec
+    from core.priors.locate import describe_prior, locate_prior
+    from core.priors.spec import PRIOR_FILE, WEIGHTS_FILE
 
     folder = locate_prior(prior_name(), home())
-    spec = read_spec(folder)
-    if not (folder / WEIGHTS_FILE).is_file() or file_sha256(folder / WEIGHTS_FILE) != spec.sha256:
+    spec = describe_prior(prior_name(), home())  # of a published folder, from its weights as they are
+    ours, weights = (folder / PRIOR_FILE).is_file(), folder / WEIGHTS_FILE
+    if ours and (not weights.is_file() or file_sha256(weights) != spec.sha256):
         return False, f"{spec.name}: its weights are not what its description says; pull it again."
     use = "commercial use allowed" if spec.commercial_use else "no commercial use"
     return True, f"{spec.name}, {spec.resolution} px, {use}: {spec.licence}"

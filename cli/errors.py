@@ -1,7 +1,11 @@
 """From errors to one clear line and an exit code: the command line's one table."""
 
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import typer
 from rich.markup import escape
 
 from cli.progress import console
@@ -11,6 +15,7 @@ from core.domain.errors import (
     CheckpointError,
     HeirloomError,
     InvalidRecipeError,
+    InvalidRequestError,
     OutOfMemoryError,
     OutputError,
     PriorError,
@@ -19,6 +24,7 @@ from core.domain.errors import (
 EXIT_CODES: tuple[tuple[type[HeirloomError], int], ...] = (
     (CancelledError, 130),
     (InvalidRecipeError, 2),
+    (InvalidRequestError, 2),
     (BadInputError, 3),
     (PriorError, 4),
     (CheckpointError, 5),
@@ -29,7 +35,10 @@ EXIT_CODES: tuple[tuple[type[HeirloomError], int], ...] = (
 
 
 def exit_code_of(error: HeirloomError) -> int:
-    """The process's exit code for an error: 0 success, 2 wrong use, 3 input, 4 prior, 5 checkpoint, 6 output."""
+    """The process's exit code for an error.
+
+    2 wrong use, 3 the photo or album, 4 the prior, 5 the checkpoint, 6 the output, 7 memory, 130 stopped, 1 any other.
+    """
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
@@ -37,6 +46,22 @@ def print_error(error: HeirloomError, label: str = "") -> None:
     """One line: what happened and what to do next."""
     where = f"{label}: " if label else ""
     console.print(f"[bold red]error[/] {escape(where + str(error))}", soft_wrap=True, highlight=False)
+
+
+def error_as_json(error: HeirloomError) -> dict[str, str]:
+    """An error as programs read it."""
+    return {"code": error.code, "detail": error.message, "advice": error.advice}
+
+
+@contextmanager
+def json_errors(wanted: bool) -> Iterator[None]:
+    """With `--json`, an error that ends the command stands on standard output too; the line and exit code stay."""
+    try:
+        yield
+    except HeirloomError as error:
+        if wanted:
+            typer.echo(json.dumps({"error": error_as_json(error)}, indent=1))
+        raise
 
 
 def fail(error: HeirloomError) -> int:

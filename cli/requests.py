@@ -9,16 +9,20 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from cli.device import Device, Precision, autocast_of, open_device
+from cli.device import Precision, autocast_of
+from cli.progress import StageBars
 from cli.settings import default_recipe, home
-from core.domain.errors import BadInputError, CancelledError
+from core.domain.errors import BadInputError, CancelledError, HeirloomError, InvalidRequestError, OutputError
 from core.domain.mode import Mode
 from core.imaging.archive import read_album
 from core.recipes.presets import default_preset, preset
 from core.recipes.schema import Recipe
 
 if TYPE_CHECKING:
+    import torch
+
     from core.pipeline.plan import StageCall
+    from core.pipeline.ports import Ports
     from core.pipeline.request import Photo
     from core.priors.diffusers_unet import UNetPrior
 
@@ -53,7 +57,7 @@ def choose_recipe(name: str | None, mode: Mode, resolution: int) -> Recipe:
 
     Raises:
         InvalidRecipeError: no such preset.
-        BadInputError: it is of another mode.
+        InvalidRequestError: it is of another mode.
     """
     # The environment's default counts only where it is of the mode asked for; a name on the command line always.
     configured = default_recipe()
@@ -63,25 +67,49 @@ def choose_recipe(name: str | None, mode: Mode, resolution: int) -> Recipe:
         return default_preset(mode, resolution).recipe
     chosen = preset(name).recipe
     if chosen.mode is not mode:
-        raise BadInputError(
+        raise InvalidRequestError(
             f"The recipe {name!r} is {chosen.mode}, but the mode is {mode}.",
             f"Choose a recipe of the mode {mode}, or --mode {chosen.mode}.",
         )
     return chosen
 
 
-def open_prior(name: str, device: Device, precision: Precision) -> "UNetPrior":
-    """Load a prior onto the device asked for; errors as for `load_prior` and `open_device`."""
-    where = open_device(device)
+def open_prior(name: str, device: "torch.device", precision: Precision) -> "UNetPrior":
+    """Load a prior onto a device; errors as for `load_prior`."""
     from core.priors.locate import load_prior
 
-    return load_prior(name, home()).to(where, autocast_of(precision, where))
+    return load_prior(name, home()).to(device, autocast_of(precision, device))
 
 
 def work_folder(calls: "tuple[StageCall, ...]") -> Path:
     """Where a run's artifacts lie until its result is written: the same for the same request."""
     key = hashlib.sha256("".join(h for call in calls for h in call.hashes).encode()).hexdigest()[:24]
     return home() / "work" / key
+
+
+@contextmanager
+def ports_for(calls: "tuple[StageCall, ...]", quiet: bool) -> "Iterator[Ports]":
+    """What one command's run needs of its surroundings: bars, Ctrl-C, and a work folder that no other process uses.
+
+    The folder holds faces. It is deleted when the block ends, unless going on from it can help.
+
+    Raises:
+        AlreadyRunningError: the same command is running.
+        OutputError: HEIRLOOM_HOME cannot be used.
+    """
+    from core.pipeline.folder_store import FolderStore, delete_stale
+    from core.pipeline.ports import Ports
+
+    delete_stale(home() / "work", RESUME_STATE_DAYS * 86_400)
+    with FolderStore(work_folder(calls)).locked() as store:
+        try:
+            with SignalCancel().installed() as cancel, StageBars(quiet) as bars:
+                yield Ports(bars, cancel, store)
+        except HeirloomError as error:
+            if not (error.retryable or isinstance(error, OutputError)):
+                store.delete()
+            raise
+        store.delete()
 
 
 class SignalCancel:

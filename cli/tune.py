@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.device import Device, Precision
-from cli.progress import StageBars, console, duration, print_run, print_seconds
-from cli.requests import RESUME_STATE_DAYS, SignalCancel, choose_recipe, open_prior, read_photos, work_folder
+from cli.device import Device, Precision, open_device
+from cli.errors import json_errors
+from cli.progress import console, duration, print_run, print_seconds
+from cli.requests import choose_recipe, open_prior, ports_for, read_photos
 from cli.settings import home, prior_name
-from core.domain.errors import BadInputError
+from core.domain.errors import InvalidRequestError
 from core.domain.mode import Mode
 from core.imaging.files import check_writable, write_atomically
 from core.recipes.schema import override
@@ -32,40 +33,37 @@ def tune_command(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False,
 ) -> None:
     """Tune once on a person's album; restore many photos with the checkpoint afterwards."""
-    if output.suffix != ".safetensors":
-        raise BadInputError(f"{output} is not named as a checkpoint.", "End its name in .safetensors.")
-    check_writable(output)
-    from core.pipeline.folder_store import FolderStore, delete_stale
-    from core.pipeline.plan import plan
-    from core.pipeline.ports import Ports
-    from core.pipeline.request import TuneRequest
-    from core.pipeline.run import run
-    from core.priors.locate import describe_prior
+    with json_errors(as_json):
+        if output.suffix != ".safetensors":
+            raise InvalidRequestError(f"{output} is not named as a checkpoint.", "End its name in .safetensors.")
+        from core.pipeline.plan import plan
+        from core.pipeline.request import TuneRequest
+        from core.priors.locate import describe_prior
 
-    name = prior or prior_name()
-    spec = describe_prior(name, home())
-    numbers = override(
-        choose_recipe(recipe, Mode.PERSONAL, spec.resolution),
-        {
-            "finetune.iterations": iterations,
-            "finetune.learning_rate": learning_rate,
-            "finetune.method": "low_rank" if low_rank is not None else None,
-            "finetune.rank": low_rank,
-        },
-    )
-    request = TuneRequest(album=read_photos(album, aligned), seed=seed)
-    calls = plan(request, numbers, spec)
-    loaded = open_prior(name, device, precision)
-    delete_stale(home() / "work", RESUME_STATE_DAYS * 86_400)
-    store = FolderStore(work_folder(calls))
-    if verbose:
-        print_run(numbers, loaded, seed)
-    with SignalCancel().installed() as cancel, StageBars(quiet=as_json) as bars:
-        result = run(calls, request, numbers, loaded, Ports(bars, cancel, store))
-    if result.checkpoint is None:
-        raise RuntimeError("a tune plan ended without a checkpoint")
-    write_atomically(output, result.checkpoint)
-    store.delete()
+        name = prior or prior_name()
+        spec = describe_prior(name, home())
+        numbers = override(
+            choose_recipe(recipe, Mode.PERSONAL, spec.resolution),
+            {
+                "finetune.iterations": iterations,
+                "finetune.learning_rate": learning_rate,
+                "finetune.method": "low_rank" if low_rank is not None else None,
+                "finetune.rank": low_rank,
+            },
+        )
+        request = TuneRequest(album=read_photos(album, aligned), seed=seed)
+        calls = plan(request, numbers, spec)
+        check_writable(output)
+        loaded = open_prior(name, open_device(device), precision)
+        from core.pipeline.run import run
+
+        if verbose:
+            print_run(numbers, loaded, seed)
+        with ports_for(calls, quiet=as_json) as ports:
+            result = run(calls, request, numbers, loaded, ports)
+            if result.checkpoint is None:
+                raise RuntimeError("a tune plan ended without a checkpoint")
+            write_atomically(output, result.checkpoint)
     kept = sum(photo.kept for photo in result.album)
     if as_json:
         about = {"checkpoint": str(output), "kept": kept, "album": [photo.as_json() for photo in result.album]}

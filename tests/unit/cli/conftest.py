@@ -76,3 +76,23 @@ def pictures(tmp_path):
     (folder / "wall.png").write_bytes(encode(np.full((100, 100, 3), 77, np.uint8)))
     (folder / "broken.jpg").write_bytes((folder / "portrait.jpg").read_bytes()[:5_000])
     return folder
+
+
+@pytest.fixture
+def album(pictures, tmp_path):
+    """A folder of four aligned faces."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"{i}.png").write_bytes((pictures / f"face{i}.png").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def checkpoint(heirloom, album, tmp_path):
+    """A subject checkpoint of the tiny prior, tuned on timesteps below 20."""
+    path = tmp_path / "alice.safetensors"
+    numbers = ("--iterations", 3, "--learning-rate", 0.002, "--seed", 7)
+    code, _, err = heirloom("tune", album, "-o", path, "--aligned", *numbers)
+    assert code == 0, err
+    return path

@@ -1,6 +1,7 @@
 import json
 
 from core.recipes.presets import PRESETS
+from tests.pipelines import save_pipeline
 
 
 def test_every_preset_is_shown_with_numbers_cost_and_source(heirloom):
@@ -44,3 +45,23 @@ def test_doctor_notices_damaged_weights(heirloom, home):
     code, _, err = heirloom("doctor")
     assert code == 1
     assert "pull it again" in err
+
+
+def test_doctor_takes_a_published_folder_as_what_it_is(heirloom, monkeypatch, tmp_path):
+    save_pipeline(tmp_path / "published")
+    monkeypatch.setenv("HEIRLOOM_PRIOR", str(tmp_path / "published"))
+    code, out, err = heirloom("doctor", "--json")
+    prior = next(finding for finding in json.loads(out) if finding["name"] == "prior")
+    assert code == 0, err
+    assert prior["ok"]
+    assert "published, 16 px" in prior["detail"]
+
+
+def test_doctor_misses_a_published_folder_s_weights(heirloom, monkeypatch, tmp_path):
+    save_pipeline(tmp_path / "published")
+    for weights in (tmp_path / "published").rglob("*.safetensors"):
+        weights.unlink()
+    monkeypatch.setenv("HEIRLOOM_PRIOR", str(tmp_path / "published"))
+    code, _, err = heirloom("doctor")
+    assert code == 1
+    assert "has none of diffusion_pytorch_model.safetensors" in err

@@ -82,7 +82,7 @@ WRONG = {
     "an album of one photo": (["tune", "{t}/one", "-o", "{t}/a.safetensors"], 3, "The album has one photo"),
     "an album without faces": (["tune", "{t}/walls", "-o", "{t}/a.safetensors"], 3, "Only 0 of the album's 3 photos"),
     "not a zip": (["tune", "{p}/wall.png", "-o", "{t}/a.safetensors"], 3, "The file is not a zip"),
-    "a checkpoint without its ending": (["tune", "{t}/one", "-o", "{t}/a.pt"], 3, "End its name in .safetensors"),
+    "a checkpoint without its ending": (["tune", "{t}/one", "-o", "{t}/a.pt"], 2, "End its name in .safetensors"),
     "an absent folder": (["restore", "{p}/face0.png", "-o", "{t}/x/y.png"], 6, "does not exist. Make it"),
     "the photo itself": (["restore", "{p}/face0.png", "-o", "{p}/face0.png"], 6, "is one of the photos"),
     "an absent checkpoint": (
@@ -99,7 +99,7 @@ WRONG = {
     "an unknown recipe": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "--recipe", "quick"], 2, "quick-"),
     "a recipe of another mode": (
         ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--mode", "direct", "--recipe", "quick-generative"],
-        3,
+        2,
         "is generative, but the mode is direct",
     ),
     "K out of range": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "-k", "0"], 2, "allowed is at least 1"),
@@ -107,8 +107,39 @@ WRONG = {
     "fidelity out of range": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "--fidelity", "2"], 2, "0 … 1"),
     "fidelity and K": (
         ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--fidelity", "1", "-k", "9"],
-        3,
+        2,
         "say the same thing",
+    ),
+    "a wrong number of candidates for a folder": (
+        ["restore", "{p}/face0.png", "-o", "{t}/out", "--candidates", "9"],
+        2,
+        "candidates is 9, allowed is at least 1 and at most 8",
+    ),
+    "a wrong K for a folder": (["restore", "{p}/face0.png", "-o", "{t}/out", "-k", "0"], 2, "allowed is at least 1"),
+    "the personal mode without an album": (
+        ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--mode", "personal"],
+        2,
+        "needs a checkpoint or an album. Tune once",
+    ),
+    "an album in the direct mode": (
+        ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--mode", "direct", "--album", "{p}"],
+        2,
+        "belongs to the personal mode, not to direct",
+    ),
+    "a checkpoint and an album": (
+        ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--checkpoint", "{p}/wall.png", "--album", "{p}"],
+        2,
+        "A checkpoint and an album were given",
+    ),
+    "a kind of picture that is not written": (
+        ["restore", "{p}/face0.png", "-o", "{t}/restored.tiff"],
+        2,
+        "End its name in .png, .jpg, .jpeg, .webp, or name a folder.",
+    ),
+    "one picture for several photos": (
+        ["restore", "{p}/face0.png", "{p}/face1.png", "-o", "{t}/restored.png"],
+        2,
+        "is named as one picture, and there are several photos. Name a folder.",
     ),
     "no device": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "--device", "mps"], 1, "no mps device"),
 }
@@ -128,22 +159,6 @@ def test_wrong_use_is_one_line_with_what_to_do_and_leaves_nothing(heirloom, pict
     assert "Traceback" not in err
     assert out == ""
     assert sorted(str(path) for path in tmp_path.rglob("*") if "home" not in str(path)) == before
-
-
-def test_a_checkpoint_of_another_prior_is_refused(heirloom, pictures, tmp_path, home):
-    for name in ("face0.png", "face1.png", "face2.png", "face3.png"):
-        (tmp_path / "album").mkdir(exist_ok=True)
-        (tmp_path / "album" / name).write_bytes((pictures / name).read_bytes())
-    checkpoint = tmp_path / "alice.safetensors"
-    code, _, err = heirloom("tune", tmp_path / "album", "-o", checkpoint, "--aligned")
-    assert code == 0, err
-    other = save_prior(home / "priors" / "other", seed=1)
-    target = tmp_path / "a.png"
-    arguments = ["--aligned", "--checkpoint", checkpoint, "--prior", other, "-o", target]
-    code, _, err = heirloom("restore", pictures / "face0.png", *arguments)
-    assert code == 5
-    assert "--prior, or tune the album again" in err
-    assert not target.exists()
 
 
 def test_a_full_disk_is_said_and_nothing_half_written_stays(heirloom, pictures, tmp_path, monkeypatch):
