@@ -22,7 +22,7 @@ from benchmarks.rows import Rows, machine
 from benchmarks.stage_runs import STAGES, Settings
 from cli.device import Device, Precision, autocast_of, open_device
 
-KEY = ("prior", "device", "precision", "stage", "fraction", "images", "cpu", "gpu")
+KEY = ("prior", "device", "precision", "stage", "fraction", "images", "cpu", "cores", "gpu")
 NUMBERS = (
     "steps",
     "seconds",
@@ -140,7 +140,7 @@ def main(
             continue
         rows.add({name: measured.get(name) for name in (*vars(settings), *NUMBERS)} | about)
     same = {"prior": prior, "device": where.type, "precision": exact, "fraction": str(fraction), "images": str(images)}
-    same |= {name: about[name] for name in ("cpu", "gpu")}
+    same |= {name: about[name] for name in ("cpu", "cores", "gpu")}
     print(f"{prior} on {about['gpu'] if where.type == 'cuda' else about['cpu']}, {exact}, fraction {fraction:g}")
     print(table([row for row in rows.all() if all(row[name] == value for name, value in same.items())]))
     for failure in failures:
