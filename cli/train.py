@@ -1,5 +1,6 @@
 """`heirloom models train`: a prior of anybody's own domain, from any folder or zip of images."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,7 @@ def train_command(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     save_every: Annotated[float, typer.Option(help="Seconds between resume states: at least 0.")] = 300.0,
     measure_every: Annotated[int, typer.Option(help="Steps between measurements: at least 1.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable on standard output.")] = False,
 ) -> None:
     """Train a prior, or continue one; Ctrl-C keeps the state and the same command goes on."""
     recipe = build_training_recipe(
@@ -120,7 +122,7 @@ def train_command(
         prior = UNetPrior(spec, build_network(spec))
     prior.to(where, torch.bfloat16 if recipe.precision == "bf16" else None)
 
-    with SignalCancel().installed() as cancel, new_progress(quiet=False) as bar:
+    with SignalCancel().installed() as cancel, new_progress(quiet=as_json) as bar:
         reading = bar.add_task("reading images", total=None)
 
         def on_image(count: int) -> None:
@@ -146,7 +148,7 @@ def train_command(
             if not first:
                 first.append(step - 1)
             bar.update(training, completed=step, resumed_at=first[0], description=f"training (loss {loss:.4f})")
-            if bar.disable and step % 50 == 0:
+            if bar.disable and not as_json and step % 50 == 0:
                 console.print(f"step {step}/{recipe.steps} loss {loss:.4f}", highlight=False)
 
         def export(averaged: UNetPrior, history: list[Row], finished: bool) -> PriorSpec:
@@ -179,4 +181,9 @@ def train_command(
                 f"The device has too little memory for {recipe.batch} images a step.", "Choose a smaller --batch."
             ) from error
     written = export(averaged, history, finished=True)
+    if as_json:
+        about = {"folder": str(output), "prior": written.model_dump(mode="json"), "recipe": recipe.model_dump()}
+        measured = history[-1] if history else None
+        typer.echo(json.dumps(about | {"measured": measured, "broken": list(data.broken)}, indent=1))
+        return
     console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.")

@@ -53,6 +53,16 @@ def small(album, output, *more):
     ]
 
 
+def test_the_report_for_programs_is_all_of_standard_output(heirloom, album, tmp_path):
+    (album / "broken.png").write_bytes(b"not a picture")
+    code, out, err = heirloom(*small(album, tmp_path / "prior", "--json"))
+    report = json.loads(out)
+    assert code == 0
+    assert report["prior"]["sha256"] == load_prior(str(tmp_path / "prior"), tmp_path).spec.sha256
+    assert (report["recipe"]["steps"], report["measured"]["step"], report["broken"]) == (3, 3, ["broken.png"])
+    assert "step 3/3" not in err
+
+
 def test_a_prior_is_trained_from_nothing_on_any_folder_and_the_same_command_again_changes_nothing(
     heirloom, album, tmp_path
 ):
