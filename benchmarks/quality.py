@@ -197,6 +197,8 @@ def ladder(context: typer.Context) -> None:
         shown = []
         for mode in ("quick-direct", "quick-generative", "quick-personal"):
             base = bench.recipe(mode)
+            if base.finetune is not None:  # one tuning for every K, and one that knows the largest
+                base = override(base, {"finetune.timesteps_below": max(LADDER)})
             checkpoint = bench.tune(anchors, base) if base.mode is Mode.PERSONAL else None
             pictures = [_crop(photo)]
             for steps in LADDER:
