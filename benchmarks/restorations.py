@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from core.imaging.embedding import embed_aligned, identity
 from core.imaging.sharpness import sharpness
@@ -46,8 +47,9 @@ class Bench:
 
     @property
     def prior_key(self) -> str:
-        """The prior's hash, short, as rows name it."""
-        return self.prior.spec.sha256[:12]
+        """The prior's hash, short, and the precision where it is not float32, as rows name them."""
+        precision = {None: "", torch.bfloat16: "+bf16"}[self.prior.autocast_dtype]
+        return self.prior.spec.sha256[:12] + precision
 
     def recipe(self, name: str) -> Recipe:
         """A preset with the numbers changed that it has."""

@@ -56,7 +56,7 @@ _PRESETS = (
             name="quick-generative",
             mode=Mode.GENERATIVE,
             album=AlbumRecipe(images=8, start_steps=200, sampler="dpm-solver++", sampler_steps=20, batch=8),
-            finetune=FinetuneRecipe(iterations=120, batch=4, learning_rate=1e-4, timesteps_below=250),
+            finetune=FinetuneRecipe(iterations=120, batch=4, learning_rate=1e-4, timesteps_below=200),
             restore=RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, sampler="dpm-solver++", sampler_steps=20),
         ),
         buys="One photo in minutes without a GPU, with the starter prior.",
@@ -66,7 +66,7 @@ _PRESETS = (
         Recipe(
             name="quick-personal",
             mode=Mode.PERSONAL,
-            finetune=FinetuneRecipe(iterations=250, batch=4, learning_rate=1e-4, timesteps_below=250),
+            finetune=FinetuneRecipe(iterations=400, batch=4, learning_rate=3e-4, timesteps_below=200),
             restore=RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, sampler="dpm-solver++", sampler_steps=20),
         ),
         buys="A personal checkpoint in minutes without a GPU, with the starter prior; seconds a photo afterwards.",
