@@ -34,6 +34,7 @@ from core.recipes.schema import Recipe, override
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
+MODES = ("quick-direct", "quick-generative", "quick-personal")
 LADDER = (50, 100, 150, 200, 250, 300, 350, 400)
 CHUNK = 20
 """Photos restored at once: no more than these are lost when a run is stopped."""
@@ -151,7 +152,9 @@ def personal(
                 key = known | {"recipe": "input", "photo": photo.label, "candidate": 0}
                 if not rows.has(**key):
                     rows.add(key | {"identity": _mean_identity(_crop(photo), references)})
-            for recipe in [bench.recipe(mode) for mode in modes or ["quick-direct", "quick-personal"]]:
+            for recipe in [
+                bench.recipe(mode) for mode in modes or ["quick-direct", "quick-generative", "quick-personal"]
+            ]:
                 key = known | {"recipe": recipe_key(recipe)}
                 _measure_person(bench, rows, key, person, anchors, references, recipe, seeds)
     print_table(rows, bench.prior_key, by=("subject", "recipe"))
@@ -195,7 +198,7 @@ def ladder(context: typer.Context) -> None:
         references, photo = [_crop(one) for one in held_out], person.degraded[place]
         truth = person.truths.get(photo.label)
         shown = []
-        for mode in ("quick-direct", "quick-generative", "quick-personal"):
+        for mode in MODES:
             base = bench.recipe(mode)
             if base.finetune is not None:  # one tuning for every K, and one that knows the largest
                 base = override(base, {"finetune.timesteps_below": max(LADDER)})

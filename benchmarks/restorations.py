@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.domain.errors import InvalidRecipeError
 from core.imaging.embedding import embed_aligned, identity
 from core.imaging.sharpness import sharpness
 from core.pipeline.folder_store import FolderStore
@@ -42,8 +43,11 @@ class Bench:
 
     @property
     def store(self) -> FolderStore:
-        """Albums and checkpoints made before are not made again, whatever K they are restored with."""
-        return FolderStore(self.output / "store")
+        """Albums and checkpoints made before are not made again, whatever K they are restored with.
+
+        One for each precision: an artifact's hash says what it was made from, not how precisely.
+        """
+        return FolderStore(self.output / f"store-{self.prior_key}")
 
     @property
     def prior_key(self) -> str:
@@ -54,6 +58,8 @@ class Bench:
     def recipe(self, name: str) -> Recipe:
         """A preset with the numbers changed that it has."""
         recipe = preset(name).recipe
+        if unknown := [key for key in self.changes if key.partition(".")[0] not in ("album", "finetune", "restore")]:
+            raise InvalidRecipeError(f"A recipe has no {unknown[0]!r}.", "Name a number as restore.noise_steps=150.")
         fitting = {
             key: value
             for key, value in self.changes.items()

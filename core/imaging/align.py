@@ -11,6 +11,7 @@ from core.imaging.faces import Face, FaceFinder
 MIN_EYE_DISTANCE_PIXELS = 12.0
 MIN_CROP_PIXELS = 32
 MAX_CROP_PIXELS = 1_024
+_SHRINK_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,8 @@ def align_face(image: np.ndarray, alignment: Alignment, size: int) -> np.ndarray
     Returns:
         [size, size, 3] uint8.
     """
-    oversampling = max(1, int(np.ceil(alignment.side_pixels / size)))
+    # A size that is the side rounded down shrinks nothing worth averaging, and averaging would soften it.
+    oversampling = max(1, int(np.ceil(alignment.side_pixels / size - _SHRINK_TOLERANCE)))
     side = size * oversampling
     top_left, bottom_left, _, top_right = alignment.quad
     across, down = (top_right - top_left) / side, (bottom_left - top_left) / side

@@ -66,7 +66,7 @@ _PRESETS = (
         Recipe(
             name="quick-personal",
             mode=Mode.PERSONAL,
-            finetune=FinetuneRecipe(iterations=400, batch=4, learning_rate=3e-4, timesteps_below=200),
+            finetune=FinetuneRecipe(iterations=250, batch=4, learning_rate=3e-4, timesteps_below=200),
             restore=RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, sampler="dpm-solver++", sampler_steps=20),
         ),
         buys="A personal checkpoint in minutes without a GPU, with the starter prior; seconds a photo afterwards.",

@@ -3,20 +3,22 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from benchmarks import quality
 from benchmarks.restorations import Bench, against_truth, identity_between, recipe_key
 from benchmarks.rows import Rows
 from benchmarks.tables import means
-from core.domain.errors import BadInputError
-from core.imaging.intake import decode_photo
+from core.domain.errors import BadInputError, InvalidRecipeError
+from core.imaging.intake import decode_photo, encode
 from core.imaging.sharpness import sharpness
 from core.pipeline.request import Photo
 from core.priors.spec import WEIGHTS_FILE, write_spec
 from core.priors.weights import weights_bytes
 from tests.fakes import tiny_prior
 
+FEW_STEPS = {"restore.noise_steps": "6"}
 TINY = ("restore.noise_steps=6", "restore.sampler=ancestral", "finetune.iterations=2", "finetune.batch=1")
 TINY += ("finetune.timesteps_below=6", "album.images=2", "album.start_steps=6", "album.sampler=ancestral")
 
@@ -86,7 +88,7 @@ def test_real_photos_are_shown_with_every_mode(measure, tmp_path):
 def test_personal_rows_are_one_for_each_turn_photo_and_seed(measure, tmp_path):
     measure("personal", "--subject", "obama", "--seeds", "2")
     rows = rows_of(tmp_path / "out" / "personal.csv")
-    assert len(rows) == 3 * 4 * (1 + 2 + 2)  # turns × photos × (input, direct twice, personal twice)
+    assert len(rows) == 3 * 4 * (1 + 2 + 2 + 2)  # turns × photos × (input, each mode twice)
     measure("personal", "--subject", "obama", "--seeds", "2")
     assert rows_of(tmp_path / "out" / "personal.csv") == rows
 
@@ -111,6 +113,22 @@ def test_changes_apply_to_the_recipes_that_have_the_number(tmp_path):
     assert bench.recipe("quick-personal").finetune.iterations == 7
     plain = Bench(tiny_prior(), tmp_path, tmp_path).recipe("quick-direct")
     assert recipe_key(bench.recipe("quick-direct")) == recipe_key(plain)
+
+
+def test_a_mistyped_change_is_refused(tmp_path):
+    bench = Bench(tiny_prior(), tmp_path, tmp_path, changes={"restor.noise_steps": "7"})
+    with pytest.raises(InvalidRecipeError, match=r"A recipe has no 'restor\.noise_steps'"):
+        bench.recipe("direct")
+
+
+def test_two_precisions_share_neither_rows_nor_artifacts(tmp_path, face):
+    photo = Photo("face", encode(face), aligned=True)
+    made = []
+    for dtype in (None, torch.bfloat16):
+        bench = Bench(tiny_prior(resolution=32).to("cpu", dtype), tmp_path, tmp_path, changes=FEW_STEPS)
+        made.append((bench.prior_key, bench.restore([photo], bench.recipe("direct"))[0][1].candidates[0].native))
+    assert made[0][0] != made[1][0]
+    assert not np.array_equal(made[0][1], made[1][1])
 
 
 def test_numbers_against_the_truth_are_perfect_for_the_truth_itself(face):

@@ -7,6 +7,7 @@ from core.imaging.align import Alignment, align_face, aligned_crop, alignment_of
 from core.imaging.embedding import embed_aligned, identity
 from core.imaging.faces import DlibFaceFinder
 from core.imaging.intake import decode_photo
+from core.imaging.sharpness import sharpness
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +119,12 @@ def test_an_aligned_album_photo_is_realigned_to_nearly_itself(shared):
         crop = largest_face_crop(decode_photo(path.read_bytes()), DlibFaceFinder())
         distances.append(np.abs(crop.alignment.quad - identical).mean())
     assert np.median(distances) < 15
+
+
+def test_a_size_rounded_down_is_as_sharp_as_one_rounded_up(portrait):
+    def cut(side):
+        corner = np.array([90.0, 60.0])
+        quad = corner + side * np.array([[0, 0], [0, 1], [1, 1], [1, 0]], dtype=float)
+        return sharpness(align_face(portrait, Alignment(quad), 200))
+
+    assert cut(200.3) == pytest.approx(cut(199.7), rel=0.1)
