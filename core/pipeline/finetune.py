@@ -1,5 +1,6 @@
 """Fine-tuning: the prior's space is constrained to images that share the anchors' features (paper, section 3.3)."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from core.diffusion.loss import training_loss
 from core.diffusion.process import add_noise
 from core.diffusion.seeds import derive_seed, image_generator
 from core.diffusion.transfer import to_device
-from core.domain.errors import CancelledError
+from core.domain.errors import CancelledError, CheckpointError
 from core.pipeline.artifacts import pack, unpack
 from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
 from core.priors.adapters import tunable_copy, tuned_parameters, tuned_state
@@ -56,6 +57,10 @@ def finetune(
 
     Returns:
         A subject checkpoint's bytes.
+
+    Raises:
+        CheckpointError: the tuning diverged, and nothing of it can be used.
+        CancelledError: from `on_step`.
     """
     images = images_to_tensor(anchors).to(prior.device)
     tuned = tunable_copy(prior, recipe.method, recipe.rank, derive_seed(seed, "adapters"))
@@ -92,6 +97,9 @@ def finetune(
             save_state(_resume_state(iteration, losses.sum(), parameters, optimizer))
             saved_at = time.monotonic()
 
+    tensors = tuned_state(tuned, recipe.method)
+    mean_loss = losses.sum() / recipe.iterations
+    _check_finite(mean_loss, tensors)
     info = CheckpointInfo(
         prior_sha256=prior.spec.sha256,
         prior_name=prior.spec.name,
@@ -99,9 +107,20 @@ def finetune(
         seed=seed,
         album_sha256=album_sha256,
         step=iteration,
-        scores={"mean_loss": losses.sum() / recipe.iterations},
+        scores={"mean_loss": mean_loss},
     )
-    return checkpoint_bytes(info, tuned_state(tuned, recipe.method))
+    return checkpoint_bytes(info, tensors)
+
+
+def _check_finite(mean_loss: float, tensors: dict[str, Tensor]) -> None:
+    """Once, at the end: looking at every iteration would make each wait for the device."""
+    problem = ""
+    if not math.isfinite(mean_loss):
+        problem = "its loss is not a finite number"
+    elif not all(bool(tensor.half().isfinite().all()) for tensor in tensors.values()):
+        problem = "its weights do not fit into half precision"
+    if problem:
+        raise CheckpointError(f"The tuning diverged: {problem}.", "Choose a lower --learning-rate.")
 
 
 def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, seed: int, iteration: int) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from core.domain.errors import CancelledError
+from core.domain.errors import CancelledError, CheckpointError
 from core.imaging.resize import resize
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.finetune import anchor_indices, finetune
@@ -77,6 +77,26 @@ def test_tuning_teaches_the_anchors(anchors):
     tuned = apply_checkpoint(prior, data)
     pictures = np.stack(anchors)
     assert denoising_psnr(tuned, pictures, (20,))[20] > denoising_psnr(prior, pictures, (20,))[20] + 1.5
+
+
+def test_a_tuning_whose_loss_is_no_number_gives_no_checkpoint_and_says_what_to_lower(anchors):
+    recipe = FinetuneRecipe(iterations=4, batch=2, learning_rate=1e-3)
+    prior = tiny_prior()
+    with torch.no_grad():
+        next(prior.network.parameters()).fill_(float("inf"))
+    with pytest.raises(CheckpointError) as caught:
+        tune(prior, anchors, recipe)
+    assert caught.value.message == "The tuning diverged: its loss is not a finite number."
+    assert caught.value.advice == "Choose a lower --learning-rate."
+
+
+@pytest.mark.parametrize("method", ["full", "low_rank"])
+def test_tuned_weights_too_large_for_half_precision_give_no_checkpoint(anchors, method):
+    # One step: its loss is of the untuned weights, and AdamW's first step is as long as the learning rate.
+    recipe = FinetuneRecipe.model_construct(iterations=1, batch=2, learning_rate=1e5, method=method, rank=4)
+    with pytest.raises(CheckpointError) as caught:
+        tune(tiny_prior(), anchors, recipe)
+    assert caught.value.message == "The tuning diverged: its weights do not fit into half precision."
 
 
 def test_a_low_rank_checkpoint_holds_the_adapters_alone(anchors):
