@@ -77,7 +77,7 @@ def new_progress(quiet: bool) -> Progress:
 
 
 class StageBars:
-    """The pipeline's `Progress` port as bars: one per stage and item.
+    """The pipeline's `Progress` port as bars: one per stage, for the item in hand; many photos need no more.
 
     Where standard error is no terminal, each finished stage prints one line instead.
     """
@@ -87,7 +87,7 @@ class StageBars:
         self._progress = new_progress(quiet)
         self._quiet = quiet
         self._current: tuple[str, str] | None = None
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "StageBars":
         """Start drawing."""
@@ -102,10 +102,12 @@ class StageBars:
 
     def report(self, stage: str, item: str, done: int, total: int) -> None:
         """See `core.pipeline.ports.Progress`."""
-        if self._current != (stage, item):
-            self._current = (stage, item)
-            self._task = self._progress.add_task(f"{stage:<9} {item}", total=total, resumed_at=done)
-        if self._task is not None:
-            self._progress.update(self._task, completed=done, total=total)
+        description = f"{stage:<9} {item}"
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(description, total=total, resumed_at=done)
+        elif self._current != (stage, item):
+            self._progress.reset(self._tasks[stage], total=total, description=description, resumed_at=done)
+        self._current = (stage, item)
+        self._progress.update(self._tasks[stage], completed=done, total=total)
         if done == total and self._progress.disable and not self._quiet:
             console.print(f"{stage} {item}: done", highlight=False)
