@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.domain.errors import PriorError, PriorUnavailableError
+from core.imaging.files import write_atomically
 
 PRIOR_FILE = "prior.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -118,6 +119,10 @@ def what_is_wrong(error: ValidationError) -> str:
 
 
 def write_spec(folder: Path, spec: PriorSpec) -> None:
-    """Write `prior.json`, readable by people."""
+    """Write `prior.json`, readable by people.
+
+    Raises:
+        OutputError: it cannot be written; an old one still stands.
+    """
     text = json.dumps(spec.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    (folder / PRIOR_FILE).write_text(text + "\n", encoding="utf-8")
+    write_atomically(folder / PRIOR_FILE, f"{text}\n".encode())

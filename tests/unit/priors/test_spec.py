@@ -1,9 +1,11 @@
+import errno
 import json
+import os
 
 import pytest
 from pydantic import ValidationError
 
-from core.domain.errors import PriorError, PriorUnavailableError
+from core.domain.errors import DiskFullError, PriorError, PriorUnavailableError
 from core.priors.base import parameterization_of, schedule_of
 from core.priors.spec import (
     PRIOR_FILE,
@@ -31,6 +33,19 @@ def test_what_is_written_is_read_again(tmp_path, schedule):
     write_spec(tmp_path, spec)
     assert read_spec(tmp_path) == spec
     assert "für Forschung, σ" in (tmp_path / PRIOR_FILE).read_text(encoding="utf-8")
+
+
+def test_a_full_disk_leaves_the_old_description_whole_and_nothing_beside_it(tmp_path, monkeypatch):
+    write_spec(tmp_path, tiny_spec(category="cats"))
+
+    def full(_handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError, match=r"No space is left to write prior\.json\. Free some space"):
+        write_spec(tmp_path, tiny_spec(category="dogs"))
+    assert read_spec(tmp_path).category == "cats"
+    assert [path.name for path in tmp_path.iterdir()] == [PRIOR_FILE]
 
 
 def test_a_description_may_leave_out_what_has_a_default(tmp_path):
