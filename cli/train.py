@@ -10,8 +10,9 @@ from cli.device import Device, open_device
 from cli.progress import console, new_progress
 from cli.requests import SignalCancel
 from cli.settings import home
-from core.domain.errors import BadInputError, InvalidRecipeError, OutOfMemoryError
+from core.domain.errors import BadInputError, InvalidRecipeError, InvalidRequestError, OutOfMemoryError
 from core.imaging.files import output_error
+from core.priors.locate import STARTER_FOLDER, locate_prior
 from core.priors.spec import LinearScheduleSpec, PriorSpec
 from core.priors.training.recipe import allowed_range, build_training_recipe
 from core.priors.training.sources import names_from_index
@@ -92,6 +93,7 @@ def train_command(
     if (index is None) != (not hold_out_source):
         raise BadInputError("--index and --hold-out-source say nothing without each other.", "Give both, or neither.")
     allowed = names_from_index(index, hold_out_source) if index is not None and hold_out_source else None
+    _refuse_a_prior_in_use(start, output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -187,3 +189,17 @@ def train_command(
         typer.echo(json.dumps(about | {"measured": measured, "broken": list(data.broken)}, indent=1))
         return
     console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.")
+
+
+def _refuse_a_prior_in_use(start: str | None, output: Path) -> None:
+    """A training writes its prior over what stands in its folder: never over the one it starts from, nor the starter.
+
+    Raises:
+        InvalidRequestError: it would.
+        PriorUnavailableError: there is no prior to start from.
+    """
+    advice = "Name another folder with -o."
+    if start is not None and locate_prior(start, home()).resolve() == output.resolve():
+        raise InvalidRequestError(f"{output} holds the prior that --from names, and would be overwritten.", advice)
+    if output.resolve() == STARTER_FOLDER.resolve():
+        raise InvalidRequestError(f"{output} holds the starter prior that Heirloom ships with.", advice)

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from cli.main import app
 from core.imaging.intake import encode
-from core.priors.locate import load_prior
+from core.priors.locate import STARTER_FOLDER, load_prior
 from core.priors.spec import PRIOR_FILE, WEIGHTS_FILE
 from core.priors.training import trainer
 from core.priors.training.recipe import TrainingRecipe, allowed_range
@@ -247,6 +247,27 @@ def test_an_output_that_cannot_be_is_said_before_anything_is_read(heirloom, albu
         code, _, err = heirloom(*small(tmp_path / "absent", output))
         assert code == 6, err
         assert "cannot be written" in err
+
+
+@pytest.mark.parametrize("way", ["name", "path", "link"])
+def test_the_prior_that_a_training_starts_from_is_never_its_output(heirloom, album, tmp_path, home, way):
+    folder = home / "priors" / "tiny"
+    (tmp_path / "link").symlink_to(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    start = {"name": "tiny", "path": folder, "link": tmp_path / "link"}[way]
+    code, out, err = heirloom(*small(album, folder, "--from", start))
+    assert (code, out) == (2, "")
+    assert f"{folder} holds the prior that --from names, and would be overwritten. Name another folder with -o." in err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_starter_is_never_a_training_s_output(heirloom, album):
+    before = (STARTER_FOLDER / PRIOR_FILE).read_bytes()
+    # Absent pictures: should the guard fail, the training fails before it writes into the shipped folder.
+    code, _, err = heirloom(*small(album / "absent", STARTER_FOLDER))
+    assert code == 2
+    assert "holds the starter prior that Heirloom ships with. Name another folder with -o." in err
+    assert (STARTER_FOLDER / PRIOR_FILE).read_bytes() == before
 
 
 def test_other_numbers_in_the_same_folder_are_refused(heirloom, album, tmp_path):
