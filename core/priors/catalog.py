@@ -7,6 +7,7 @@ framework adds its own.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Kind = Literal["packaged", "diffusers", "adm", "by_hand"]
@@ -238,3 +239,17 @@ _ENTRIES = (
 
 CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
 """Every prior that we know of. Class-conditional checkpoints are left out: nobody knows a photo's class."""
+_DROPOUT = {"ffhq-256": 0.1}
+"""While tuning, where a release was trained with it: a checkpoint does not tell."""
+
+
+def by_hand_advice(entry: CatalogEntry, folder: Path) -> str:
+    """How a person gets a prior that no program can fetch.
+
+    Args:
+        entry: of the kind `by_hand`.
+        folder: where the prior shall stand.
+    """
+    heads = f" --head-channels {entry.head_channels}" if entry.head_channels else ""
+    dropout = f" --dropout {_DROPOUT[entry.name]}" if entry.name in _DROPOUT else ""
+    return f"Fetch it by hand from {entry.page}, then `heirloom models convert FILE -o {folder}{heads}{dropout}`."

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.domain.errors import PriorError, WeightsRejectedError
-from core.imaging.files import check_writable, output_error, write_atomically
+from core.imaging.files import check_writable, make_folder, output_error, write_atomically
 from core.priors.adm import convert_state, network_config, read_layout, resolution_of
 from core.priors.diffusers_unet import build_network
 from core.priors.spec import WEIGHTS_FILE, CosineScheduleSpec, LinearScheduleSpec, PriorSpec, write_spec
@@ -62,7 +62,7 @@ def convert_adm(
 
     Args:
         path: the `.pt` file.
-        folder: must not exist yet.
+        folder: must not exist yet; those above it are made where absent.
         name: of the prior.
         resolution: in pixels; None: what guided-diffusion pairs with the network's multipliers.
         head_channels: channels of one attention head; None: one head.
@@ -86,6 +86,7 @@ def convert_adm(
     if folder.exists():
         raise PriorError(f"{folder} exists already.", "Choose another folder with -o.")
     _check_options(resolution, head_channels, dropout, noise_schedule, steps)
+    make_folder(folder.parent)
     check_writable(folder)
     state = read_pt(path)
     layout = read_layout(state)

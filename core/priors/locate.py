@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.errors import PriorUnavailableError
-from core.priors.catalog import CATALOG
+from core.priors.catalog import CATALOG, by_hand_advice
 from core.priors.diffusers_config import is_diffusers_folder
 from core.priors.spec import PRIOR_FILE, PriorSpec, read_spec
 
@@ -61,7 +61,7 @@ def _advice(name: str, path: Path, home: Path) -> str:
     if entry is not None and entry.files:
         return f"`heirloom models pull {name}` fetches it."
     if entry is not None:
-        return f"Fetch it by hand from {entry.page}, then `heirloom models convert FILE -o {home / 'priors' / name}`."
+        return by_hand_advice(entry, home / "priors" / name)
     here = ["starter", *installed_priors(home)]
     near = get_close_matches(name, [*here, *CATALOG], n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""

@@ -9,7 +9,7 @@ import httpx
 
 from core.domain.errors import PriorError, PriorUnavailableError
 from core.imaging.files import output_error
-from core.priors.catalog import CATALOG, CatalogEntry
+from core.priors.catalog import CATALOG, CatalogEntry, by_hand_advice
 from core.priors.download import download
 from core.priors.locate import STARTER_FOLDER, is_prior_folder
 
@@ -74,8 +74,7 @@ def pull_prior(
         return Pulled(folder, {}, ())
     if not entry.files:
         raise PriorUnavailableError(
-            f"{entry.name} has no address that a program can fetch.",
-            f"Fetch it by hand from {entry.page}, then: heirloom models convert FILE -o {folder}{_heads(entry)}",
+            f"{entry.name} has no address that a program can fetch.", by_hand_advice(entry, folder)
         )
     if folder.exists():  # known before gigabytes are fetched for it
         raise PriorError(f"{folder} exists already and holds no prior.", "Move it away, and pull again.")
@@ -129,7 +128,3 @@ def _settle(entry: CatalogEntry, waiting: Path, folder: Path) -> None:
     except OSError as error:
         raise output_error(error, folder) from error
     shutil.rmtree(waiting, ignore_errors=True)  # what was converted is not needed any more
-
-
-def _heads(entry: CatalogEntry) -> str:
-    return f" --head-channels {entry.head_channels}" if entry.head_channels else ""

@@ -134,8 +134,14 @@ def test_a_folder_that_exists_is_left_alone(checkpoint, tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_found_out_first(checkpoint, tmp_path):
-    with pytest.raises(OutputUnwritableError):
-        convert_adm(checkpoint, tmp_path / "no" / "such" / "prior", name="p", resolution=32)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputUnwritableError, match=r"cannot be made: Not a directory\. Choose another with -o\."):
+        convert_adm(checkpoint, tmp_path / "file" / "below" / "prior", name="p", resolution=32)
+
+
+def test_the_folders_above_are_made_as_on_a_machine_that_has_no_prior_yet(checkpoint, tmp_path):
+    convert_adm(checkpoint, tmp_path / "home" / "priors" / "mine", name="mine", resolution=32)
+    load_unet_prior(tmp_path / "home" / "priors" / "mine")
 
 
 @pytest.mark.parametrize("damage", ["nan", "missing", "misshapen"])

@@ -58,7 +58,8 @@ def test_a_published_prior_says_how_to_get_it(home, name):
     if entry.files:
         assert advice == f"`heirloom models pull {name}` fetches it."
     else:
-        convert = f"`heirloom models convert FILE -o {home / 'priors' / name}`"
+        options = " --dropout 0.1" if name == "ffhq-256" else " --head-channels 64"
+        convert = f"`heirloom models convert FILE -o {home / 'priors' / name}{options}`"
         assert advice == f"Fetch it by hand from {entry.page}, then {convert}."
 
 

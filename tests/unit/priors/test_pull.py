@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.domain.errors import OutputUnwritableError, PriorError, PriorUnavailableError, WeightsRejectedError
-from core.priors.catalog import CATALOG, RemoteFile
+from core.priors.catalog import CATALOG, RemoteFile, by_hand_advice
 from core.priors.diffusers_config import is_diffusers_folder
 from core.priors.locate import STARTER_FOLDER, load_prior
 from core.priors.pull import entry_of, pull_prior
@@ -165,9 +165,7 @@ def test_what_no_program_can_fetch_is_explained(name, tmp_path):
     entry = CATALOG[name]
     with pytest.raises(PriorUnavailableError, match="no address that a program can fetch") as caught:
         pull_prior(entry, tmp_path)
-    heads = " --head-channels 64" if entry.head_channels else ""
-    command = f"heirloom models convert FILE -o {tmp_path / 'priors' / name}{heads}"
-    assert caught.value.advice == f"Fetch it by hand from {entry.page}, then: {command}"
+    assert caught.value.advice == by_hand_advice(entry, tmp_path / "priors" / name)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
