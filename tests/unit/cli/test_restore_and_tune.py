@@ -9,9 +9,22 @@ import zipfile
 
 import pytest
 
+from cli.progress import StageBars
 from core.imaging.intake import decode_photo
+from core.pipeline.artifacts import unpack
 from core.priors.spec import LinearScheduleSpec
+from core.recipes import presets
 from tests.unit.cli.conftest import save_prior
+
+PUBLISHED_PRESETS = presets.PRESETS
+ITERATIONS = 200
+HASH_BYTES = 32
+SAVING_AT_EVERY_ITERATION = """
+from cli.main import main
+from core.pipeline.finetune import finetune
+finetune.__kwdefaults__["save_every_seconds"] = 0.0
+main()
+"""
 
 
 def leftovers(folder):
@@ -180,32 +193,50 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(heirloom, pictures, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(heirloom, pictures, tmp_path, home, number):
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(heirloom, pictures, tmp_path, home, monkeypatch, number):
     (tmp_path / "album").mkdir()
     for i in range(4):
         (tmp_path / "album" / f"{i}.png").write_bytes((pictures / f"face{i}.png").read_bytes())
-    target = tmp_path / "alice.safetensors"
+    target, whole = tmp_path / "alice.safetensors", tmp_path / "whole.safetensors"
     # Another process knows nothing of the smaller presets: it needs a prior with the usual thousand steps.
+    monkeypatch.setattr(presets, "PRESETS", PUBLISHED_PRESETS)
     long = save_prior(home / "priors" / "long", schedule=LinearScheduleSpec())
-    arguments = ["tune", str(tmp_path / "album"), "-o", str(target), "--aligned", "--prior", str(long)]
-    arguments += ["--iterations", "100000"]
+    command = ["tune", tmp_path / "album", "--aligned", "--prior", long, "--iterations", ITERATIONS, "-o"]
     process = subprocess.Popen(  # noqa: S603  # our own command
-        [sys.executable, "-c", "from cli.main import main; main()", *arguments],
+        [sys.executable, "-c", SAVING_AT_EVERY_ITERATION, *map(str, command), str(target)],
         stderr=subprocess.PIPE,
         text=True,
     )
     work = home / "work"
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (work.exists() and any(work.rglob("curate-*"))):
-        time.sleep(0.1)
-    time.sleep(1.0)
+    while time.monotonic() < deadline and process.poll() is None and not any(work.rglob("resume-finetune-*")):
+        time.sleep(0.01)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Run the same command again to go on" in " ".join(err.split())
-    assert any(work.rglob("resume-finetune-*"))
+    [state] = work.rglob("resume-finetune-*")
+    stopped_at = unpack(state.read_bytes()[HASH_BYTES:])[1]["iteration"]
+    assert 1 <= stopped_at < ITERATIONS
     assert not target.exists()
     assert leftovers(tmp_path) == []
+
+    told = []
+    real = StageBars.report
+
+    def listening(bars, stage, item, done, total):
+        told.append((stage, done))
+        real(bars, stage, item, done, total)
+
+    monkeypatch.setattr(StageBars, "report", listening)
+    for path in (target, whole):
+        code, _, err = heirloom(*command, path)
+        assert code == 0, err
+    assert [done for stage, done in told if stage == "finetune"] == [
+        *range(stopped_at, ITERATIONS + 1),  # the stopped one
+        *range(ITERATIONS + 1),
+    ]
+    assert target.read_bytes() == whole.read_bytes()
 
 
 def test_equal_names_from_two_folders_are_refused_before_anything_runs(heirloom, pictures, tmp_path):
