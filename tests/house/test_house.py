@@ -9,6 +9,8 @@ from statistics import median
 
 import pytest
 
+from tests.tracked import tracked_files
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for package in ("core", "cli", "benchmarks") for path in (ROOT / package).rglob("*.py"))
 
@@ -72,7 +74,11 @@ def test_the_readme_s_commands_exist():
 
 
 def test_no_picture_of_a_person_is_in_the_repository():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
-    pictures = [name for name in listed.stdout.splitlines() if name.endswith((".jpg", ".jpeg", ".png", ".webp"))]
+    pictures = [name for name in tracked_files() if name.endswith((".jpg", ".jpeg", ".png", ".webp"))]
     ours = ("core/priors/starter/samples.png", "core/priors/starter/curve.png", "docs/")
     assert all(name.startswith(ours) for name in pictures), pictures
+
+
+def test_looking_at_no_files_is_no_proof_of_anything():
+    with pytest.raises(AssertionError, match="git tracks nothing in absent"):
+        tracked_files("absent")

@@ -1,4 +1,3 @@
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -11,6 +10,7 @@ from core.priors.locate import STARTER_FOLDER, load_prior
 from core.priors.spec import WEIGHTS_FILE, read_spec
 from core.priors.training.evaluation import denoise_once, mean_psnr, noised, rescaled
 from core.priors.verify import verify_prior
+from tests.tracked import tracked_files
 
 MAX_BYTES = 16 * 2**20
 
@@ -59,6 +59,6 @@ def test_its_licence_is_said_plainly_everywhere():
 
 
 def test_no_training_picture_is_shipped_with_it():
-    listed = subprocess.run(["git", "ls-files", "."], cwd=STARTER_FOLDER, capture_output=True, text=True, check=False)  # noqa: S607
-    pictures = {name for name in listed.stdout.split() if Path(name).suffix in {".png", ".jpg", ".webp"}}
-    assert pictures <= {"samples.png", "curve.png"}
+    shipped = tracked_files("core/priors/starter")
+    pictures = {name for name in shipped if Path(name).suffix in {".png", ".jpg", ".webp"}}
+    assert pictures <= {"core/priors/starter/samples.png", "core/priors/starter/curve.png"}
