@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import torch
 
 
+INSTALL = "`make setup` in Heirloom's checkout, or `pip install '.[worker]'` there"
+"""No package index has Heirloom."""
+
+
 class Device(StrEnum):
     """`auto` takes a GPU where there is one."""
 
@@ -35,9 +39,7 @@ def open_device(device: Device) -> "torch.device":
     try:
         import torch
     except ImportError as error:
-        raise HeirloomError(
-            "torch is not installed, and this command computes.", "Install it with `pip install 'heirloom[worker]'`."
-        ) from error
+        raise HeirloomError("torch is not installed, and this command computes.", f"Install it: {INSTALL}.") from error
     here = {Device.CPU: True, Device.CUDA: torch.cuda.is_available(), Device.MPS: torch.backends.mps.is_available()}
     chosen = device
     if device is Device.AUTO:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
+from cli.device import INSTALL
 from cli.progress import console
 from cli.settings import home, prior_name
 from core.domain.errors import HeirloomError
@@ -44,7 +46,9 @@ def doctor_command(
     else:
         for finding in findings:
             mark = "[green]ok[/]     " if finding.ok else "[red]missing[/]"
-            console.print(f"{mark} [bold]{finding.name:<12}[/] {finding.detail}", highlight=False, soft_wrap=True)
+            console.print(
+                f"{mark} [bold]{finding.name:<12}[/] {escape(finding.detail)}", highlight=False, soft_wrap=True
+            )
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -61,10 +65,7 @@ def _torch() -> tuple[bool, str]:
     try:
         import torch
     except ImportError:
-        return (
-            False,
-            "not installed, and nothing can be restored without it; `pip install 'heirloom[worker]'` brings it.",
-        )
+        return False, f"not installed, and nothing can be restored without it: {INSTALL}."
     threads = torch.get_num_threads()
     return True, f"{torch.__version__}, {threads} CPU threads"
 
@@ -91,7 +92,7 @@ def _libraries() -> tuple[bool, str]:
         except importlib.metadata.PackageNotFoundError:
             absent.append(name)
     if absent:
-        return False, f"{', '.join(absent)} not installed; `pip install 'heirloom[worker]'` brings all."
+        return False, f"{', '.join(absent)} not installed: {INSTALL}."
     return True, ", ".join(versions)
 
 

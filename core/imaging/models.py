@@ -19,7 +19,7 @@ def _model(name: str) -> str:
     path = Path(folders[0]) / "models" / name if folders else None
     if path is None or not path.is_file():
         raise PriorUnavailableError(
-            "The face models are not installed.", "Install Heirloom again: `pip install heirloom` brings them."
+            "The face models are not installed.", "Install Heirloom again: `make setup` in its checkout brings them."
         )
     return str(path)
 

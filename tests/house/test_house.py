@@ -1,6 +1,7 @@
 """Rules of the house that no linter knows."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -82,3 +83,9 @@ def test_no_picture_of_a_person_is_in_the_repository():
 def test_looking_at_no_files_is_no_proof_of_anything():
     with pytest.raises(AssertionError, match="git tracks nothing in absent"):
         tracked_files("absent")
+
+
+def test_nobody_is_told_to_install_heirloom_from_an_index_that_does_not_have_it():
+    texts = [*SOURCES, *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    told = [str(path) for path in texts if re.search(r"pip install '?heirloom", path.read_text(encoding="utf-8"))]
+    assert told == []

@@ -47,7 +47,8 @@ def test_what_computes_says_how_to_install_torch_and_makes_nothing(without_torch
     assert ended.returncode == 1, ended.stderr
     said = " ".join(ended.stderr.split())
     assert said == (
-        "error torch is not installed, and this command computes. Install it with `pip install 'heirloom[worker]'`."
+        "error torch is not installed, and this command computes. "
+        "Install it: `make setup` in Heirloom's checkout, or `pip install '.[worker]'` there."
     )
     assert not list(tmp_path.glob("out*"))
     assert not (home / "work").exists()
@@ -55,7 +56,12 @@ def test_what_computes_says_how_to_install_torch_and_makes_nothing(without_torch
 
 def test_programs_are_told_too(without_torch, pictures):
     error = json.loads(without_torch(*COMPUTING["restore"], "--json").stdout)["error"]
-    assert "heirloom[worker]" in error["advice"]
+    assert "`make setup`" in error["advice"]
+
+
+def test_doctor_says_how_to_install_torch(without_torch):
+    said = " ".join(without_torch("doctor").stderr.split())
+    assert "without it: `make setup` in Heirloom's checkout, or `pip install '.[worker]'` there." in said
 
 
 def test_a_wrong_number_needs_no_torch_to_be_refused(without_torch, pictures):

@@ -1,12 +1,15 @@
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
-from core.domain.errors import BadInputError, FaceTooSmallError, NoFaceDetectedError
+from core.domain.errors import BadInputError, FaceTooSmallError, NoFaceDetectedError, PriorUnavailableError
 from core.imaging.align import Alignment, align_face, aligned_crop, alignment_of, largest_face_crop
 from core.imaging.embedding import embed_aligned, identity
 from core.imaging.faces import DlibFaceFinder
 from core.imaging.intake import decode_photo
+from core.imaging.models import landmark_predictor
 from core.imaging.sharpness import sharpness
 
 
@@ -128,3 +131,11 @@ def test_a_size_rounded_down_is_as_sharp_as_one_rounded_up(portrait):
         return sharpness(align_face(portrait, Alignment(quad), 200))
 
     assert cut(200.3) == pytest.approx(cut(199.7), rel=0.1)
+
+
+def test_absent_face_models_say_how_to_install_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "face_recognition_models", None)
+    with pytest.raises(PriorUnavailableError) as caught:
+        landmark_predictor.__wrapped__()
+    assert caught.value.message == "The face models are not installed."
+    assert caught.value.advice == "Install Heirloom again: `make setup` in its checkout brings them."
