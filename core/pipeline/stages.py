@@ -52,10 +52,18 @@ class Context:
     _resume_keys: list[tuple[str, str, str]] = field(default_factory=list)
 
     def output(self, stage: str, item: str) -> bytes:
-        """What an earlier stage made."""
+        """What an earlier stage made.
+
+        Raises:
+            CheckpointError: it was damaged since; retryable, because only that stage has to run again.
+        """
         data = self.ports.store.get(stage, item, self.hashes[stage, item])
         if data is None:
-            raise CheckpointError(f"The stored output of the stage {stage} is damaged.", "Run the same command again.")
+            error = CheckpointError(
+                f"The stored output of the stage {stage} is damaged.", "Run the same command again."
+            )
+            error.retryable = True  # unlike its kind: what the other stages made must be kept for the next run
+            raise error
         return data
 
     def constrained(self, checkpoint: bytes) -> UNetPrior:

@@ -1,6 +1,7 @@
 import pytest
 
 from cli import requests, restore
+from cli.progress import StageBars
 from cli.requests import ports_for
 from core.domain.errors import (
     AlbumTooSmallError,
@@ -50,6 +51,31 @@ def test_the_work_folder_is_kept_where_the_same_command_can_go_on(calls, kind):
         break_off(calls, kind)
     with ports_for(calls, quiet=True) as ports:
         assert ports.store.get("finetune", "subject", "h") == b"made so far"
+
+
+def test_a_damaged_output_costs_its_own_stage_and_not_the_others(heirloom, pictures, home, tmp_path, monkeypatch):
+    told = []
+    real = StageBars.report
+
+    def damaging_once(bars, stage, item, done, total):
+        if (stage, done) == ("restore", total) and not any(report[0] == "restore" for report in told):
+            for path in (home / "work").glob("*/align-*"):
+                path.write_bytes(path.read_bytes()[:-1])
+        if done == total:
+            told.append((stage, total))
+        real(bars, stage, item, done, total)
+
+    monkeypatch.setattr(StageBars, "report", damaging_once)
+    command = ("restore", pictures / "face0.png", "--aligned", "--mode", "direct", "-o", tmp_path / "a.png")
+    code, _, err = heirloom(*command)
+    assert code == 5
+    assert "The stored output of the stage align is damaged. Run the same command again." in err
+    assert list((home / "work").glob("*/restore-*"))
+    code, _, err = heirloom(*command)
+    assert code == 0, err
+    (_, first), (_, again) = [report for report in told if report[0] == "restore"]
+    assert (first > 1, again) == (True, 1)  # what the store holds is told as one step
+    assert list((home / "work").iterdir()) == []
 
 
 def test_the_same_command_at_once_says_so_and_does_no_harm(heirloom, album, tmp_path, monkeypatch, home):
