@@ -6,29 +6,12 @@ A number, never a gate: dlib's usual threshold of 0.6 would match strangers on g
 import dlib
 import numpy as np
 
-from core.imaging.faces import Face
 from core.imaging.models import landmark_predictor, recognition_network
 from core.imaging.resize import resize
 
 _SIDE_PIXELS = 256
 _FACE_BOX = (0.18, 0.30, 0.76, 0.89)
 """Where dlib's detector puts the box in an FFHQ crop: left, top, right, bottom as fractions; median of 116 crops."""
-
-
-def embed_face(image: np.ndarray, face: Face) -> np.ndarray:
-    """Describe a found face.
-
-    Args:
-        image: [H, W, 3] uint8, the photo.
-        face: found in it.
-
-    Returns:
-        [128] float64.
-    """
-    points = dlib.points([dlib.point(round(x), round(y)) for x, y in face.landmarks.tolist()])
-    box = dlib.rectangle(*(round(side) for side in face.box))
-    shape = dlib.full_object_detection(box, points)
-    return np.asarray(recognition_network().compute_face_descriptor(np.ascontiguousarray(image), shape))
 
 
 def embed_aligned(crop: np.ndarray) -> np.ndarray:
