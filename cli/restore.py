@@ -72,7 +72,7 @@ def restore_command(
         )
         calls = plan(request, numbers, spec)
         numbers = carried_out(request, numbers)
-        targets = output_paths(photos, output, candidates)
+        targets = output_paths(photos, output, candidates, album)
         where = open_device(device)
         from core.pipeline.checkpoint import check_fits, read_info
         from core.pipeline.run import run
@@ -134,12 +134,12 @@ def is_folder(photos: list[Path], output: Path) -> bool:
     return len(photos) > 1
 
 
-def output_paths(photos: list[Path], output: Path, candidates: int) -> list[list[Path]]:
+def output_paths(photos: list[Path], output: Path, candidates: int, album: Path | None = None) -> list[list[Path]]:
     """Where each photo's candidates go: one file, or a folder with one file a photo. Nothing is made yet.
 
     Raises:
         InvalidRequestError: from `is_folder`.
-        OutputUnwritableError: the place is a photo itself, or no folder, or two photos would share a name.
+        OutputUnwritableError: the place is a photo or one of the album, or no folder, or two photos share a name.
     """
     into_folder = is_folder(photos, output)
     if into_folder and output.exists() and not output.is_dir():
@@ -152,7 +152,7 @@ def output_paths(photos: list[Path], output: Path, candidates: int) -> list[list
         [base if candidates == 1 else base.with_stem(f"{base.stem}-{number + 1}") for number in range(candidates)]
         for base in bases
     ]
-    originals = {photo.resolve() for photo in photos}
+    originals = {photo.resolve() for photo in [*photos, *(album.rglob("*") if album else ())]}
     for target in (path for paths in targets for path in paths):
         if target.resolve() in originals:
             raise OutputUnwritableError(

@@ -239,6 +239,28 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(heirloom, pictures, 
     assert target.read_bytes() == whole.read_bytes()
 
 
+ON_THE_ALBUM = {
+    "a file": (["{album}/1.png"], "1.png"),
+    "its folder": (["{album}"], "0.png"),
+    "a candidate below": (["{album}/below/a.png", "--candidates", "2"], "a-2.png"),
+}
+
+
+@pytest.mark.parametrize("name", ON_THE_ALBUM)
+def test_the_album_s_photos_are_never_overwritten(heirloom, album, tmp_path, name):
+    (album / "below").mkdir()
+    (album / "below" / "a-2.png").write_bytes((album / "1.png").read_bytes())
+    photo = tmp_path / "0.png"
+    photo.write_bytes((album / "0.png").read_bytes())
+    before = {path: path.read_bytes() for path in album.rglob("*.png")}
+    arguments, refused = ON_THE_ALBUM[name]
+    output = [argument.format(album=album) for argument in arguments]
+    code, out, err = heirloom("restore", photo, "--album", album, "-o", *output)
+    assert (code, out) == (6, "")
+    assert f"{refused} is one of the photos. Photos are never overwritten: name another." in err
+    assert {path: path.read_bytes() for path in album.rglob("*.png")} == before
+
+
 def test_equal_names_from_two_folders_are_refused_before_anything_runs(heirloom, pictures, tmp_path):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "face0.jpg").write_bytes((pictures / "face0.png").read_bytes())
