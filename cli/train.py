@@ -182,7 +182,9 @@ def train_command(
             raise OutOfMemoryError(
                 f"The device has too little memory for {recipe.batch} images a step.", "Choose a smaller --batch."
             ) from error
-    written = export(averaged, history, finished=True)
+    with new_progress(quiet=as_json) as bar:
+        bar.add_task("sampling pictures of what it learned", total=None)
+        written = export(averaged, history, finished=True)
     if as_json:
         about = {"folder": str(output), "prior": written.model_dump(mode="json"), "recipe": recipe.model_dump()}
         measured = history[-1] if history else None
