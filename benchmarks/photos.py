@@ -13,6 +13,8 @@ from core.priors.training.dataset import load_held_out
 from core.priors.training.sources import names_from_index
 
 HOLD_OUT_SOURCES = ("All-Age-Faces", "US Congress portraits")
+DEGRADED_HERE = {"federer": "roger_federer", "iu": "iu", "messi": "lionel_messi", "sharapova": "maria_sharapova"}
+"""Subjects with clean albums only, and their folders."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ def real_degraded(shared: Path) -> tuple[Photo, ...]:
 
 
 def subject(shared: Path, name: str) -> Subject:
-    """One of the personal cases: obama, hermione, or federer (five of his album photos degraded here, with truth).
+    """One of the personal cases: obama and hermione have real degraded photos, the others none.
+
+    Of federer, iu, messi and sharapova every seventh album photo is degraded here, so that there is a truth, and is
+    left out of the album.
 
     Raises:
         KeyError: another name.
@@ -75,8 +80,8 @@ def subject(shared: Path, name: str) -> Subject:
     if name == "hermione":
         photo = _photo(photos / "degraded" / "aligned" / "diffbir_hermione.jpg")
         return Subject(name, _folder(photos / "albums_aligned" / "emma_watson"), (photo,))
-    if name == "federer":
-        album = _folder(photos / "albums_aligned" / "roger_federer")
+    if name in DEGRADED_HERE:
+        album = _folder(photos / "albums_aligned" / DEGRADED_HERE[name])
         clean = {f"mix-{number:03d}": decode_photo(photo.data) for number, photo in enumerate(album[::7])}
         degraded = tuple(degraded_face(face, "mix", number) for number, face in enumerate(clean.values()))
         rest = tuple(photo for index, photo in enumerate(album) if index % 7)

@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.photos import Subject, degraded_face, held_out_faces, real_degraded, rotations, subject
+from benchmarks.photos import DEGRADED_HERE, Subject, degraded_face, held_out_faces, real_degraded, rotations, subject
 from benchmarks.restorations import Bench, against_truth, identity_between, recipe_key, without_truth
 from benchmarks.rows import Rows
 from benchmarks.sheets import write_sheet
@@ -39,8 +39,9 @@ LADDER = (50, 100, 150, 200, 250, 300, 350, 400)
 CHUNK = 20
 """Photos restored at once: no more than these are lost when a run is stopped."""
 
-SPLITS = {"obama": (6, 3), "hermione": (20, 1), "federer": (20, 1)}
-"""How many album photos are tuned on, and in how many turns: Obama 6 of 9 in rotation, Watson 20 of 36."""
+SPLITS = {"obama": (6, 3), "hermione": (20, 1)} | dict.fromkeys(DEGRADED_HERE, (20, 1))
+"""How many album photos are tuned on, and in how many turns: Obama 6 of 9 in rotation, Watson 20 of 36, the others 20
+of the 29 or 30 that are left when some are degraded."""
 
 
 @app.callback()
@@ -134,7 +135,9 @@ def real(context: typer.Context) -> None:
 @app.command()
 def personal(
     context: typer.Context,
-    people: Annotated[list[str] | None, typer.Option("--subject", help="obama, hermione, federer.")] = None,
+    people: Annotated[
+        list[str] | None, typer.Option("--subject", help="obama, hermione, federer, iu, messi, sharapova.")
+    ] = None,
     modes: Annotated[
         list[str] | None, typer.Option("--recipe", help="Presets; default quick-direct, quick-personal.")
     ] = None,

@@ -39,6 +39,7 @@ def photos_beside(tmp_path_factory, face):
 
     save(photos / "albums_aligned" / "emma_watson", [f"{n:02d}.jpg" for n in range(36)])
     save(photos / "albums_aligned" / "roger_federer", [f"{n:02d}.jpg" for n in range(34)])
+    save(photos / "albums_aligned" / "iu", [f"{n:02d}.jpg" for n in range(22)])
     save(photos / "real_personal" / "obama" / "album", [f"o{n}.png" for n in range(1, 10)])
     save(photos / "real_personal" / "obama" / "degraded_aligned", [f"i{n}.png" for n in range(1, 5)])
     save(photos / "degraded" / "aligned", ["diffbir_hermione.jpg", "gfpgan_one.png"])

@@ -41,8 +41,9 @@ def test_a_face_is_degraded_the_same_way_each_time_and_otherwise_for_each_kind_a
     assert len({degraded_face(face, kind, number).data for kind in ("mix", "noise") for number in (3, 4)}) == 4
 
 
-def test_federer_s_truths_are_not_in_his_album(photos_beside):
-    person = subject(photos_beside, "federer")
+@pytest.mark.parametrize("name", ["federer", "iu"])
+def test_truths_of_photos_degraded_here_are_not_in_the_album(photos_beside, name):
+    person = subject(photos_beside, name)
     assert set(person.truths) == {photo.label for photo in person.degraded}
     clean = [decode_photo(photo.data) for photo in person.album]
     assert not any(np.array_equal(truth, one) for truth in person.truths.values() for one in clean)
