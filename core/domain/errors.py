@@ -13,6 +13,17 @@ HeirloomError
 ├── OutputError              what should be written
 │   ├── OutputUnwritableError, DiskFullError
 ├── OutOfMemoryError
+├── StorageError             where the service keeps what it was given
+│   └── BlobMissingError, BlobDamagedError
+├── RequestError             what a caller of the service may not, or not now
+│   ├── UnauthenticatedError, ForbiddenError, NotFoundError
+│   ├── ConflictError
+│   │   └── CheckpointNotReadyError, JobFinishedError, IdempotencyInFlightError
+│   ├── IdempotencyMismatchError, ConsentMissingError
+│   └── BodyTooLargeError, QuotaExceededError, OverloadedError
+├── JobError                 how a job ends that no input is to blame for
+│   └── WorkerLostError, DeadlineExceededError, LeaseLostError, DrainedError, InvalidTransitionError
+├── SettingsError            the service was started with settings that cannot be
 ├── AlreadyRunningError
 └── CancelledError           a person, or a drain, stopped the work
 
@@ -177,3 +188,150 @@ class CancelledError(HeirloomError):
 
     code = "cancelled"
     retryable = True
+
+
+class StorageError(HeirloomError):
+    """Something about stored bytes."""
+
+    code = "storage_error"
+    retryable = True
+
+
+class BlobMissingError(StorageError):
+    """Bytes that should be there are not."""
+
+    code = "blob_missing"
+    retryable = False
+
+
+class BlobDamagedError(StorageError):
+    """Stored bytes do not have the hash they were stored under; they are never used."""
+
+    code = "blob_damaged"
+    retryable = False
+
+
+class RequestError(HeirloomError):
+    """The service does not do this for this caller, or not now."""
+
+    code = "invalid_request"
+
+
+class UnauthenticatedError(RequestError):
+    """No key, or not one of ours."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(RequestError):
+    """The key's scopes do not cover this."""
+
+    code = "forbidden"
+
+
+class NotFoundError(RequestError):
+    """There is no such thing, or it is somebody else's: the answer is the same."""
+
+    code = "not_found"
+
+
+class ConflictError(RequestError):
+    """Things are not as this request needs them."""
+
+    code = "conflict"
+
+
+class CheckpointNotReadyError(ConflictError):
+    """The subject has no checkpoint that can be used, and none is being made."""
+
+    code = "checkpoint_not_ready"
+
+
+class JobFinishedError(ConflictError):
+    """The job has ended; what was asked for needs one that has not, or the other way round."""
+
+    code = "conflict"
+
+
+class IdempotencyInFlightError(ConflictError):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    code = "idempotency_conflict"
+    retryable = True
+
+
+class IdempotencyMismatchError(RequestError):
+    """The Idempotency-Key was used for another request."""
+
+    code = "idempotency_conflict"
+
+
+class ConsentMissingError(RequestError):
+    """A person's album may only be kept with that person's consent."""
+
+    code = "consent_missing"
+
+
+class BodyTooLargeError(RequestError):
+    """The request's body is larger than the settings allow."""
+
+    code = "body_too_large"
+
+
+class QuotaExceededError(RequestError):
+    """This caller has as much running or queued as it may have."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+
+class OverloadedError(RequestError):
+    """The service cannot take more work at this moment."""
+
+    code = "overloaded"
+    retryable = True
+
+
+class JobError(HeirloomError):
+    """A job's end, or hold, that no input is to blame for."""
+
+    code = "job_error"
+
+
+class WorkerLostError(JobError):
+    """The job's workers died too often."""
+
+    code = "worker_lost"
+    retryable = True
+
+
+class DeadlineExceededError(JobError):
+    """The job was not begun by its `start_by`."""
+
+    code = "deadline_exceeded"
+    retryable = True
+
+
+class LeaseLostError(JobError):
+    """Another worker has the job now, or it has ended: nothing more is written for this attempt."""
+
+    code = "lease_lost"
+
+
+class DrainedError(JobError):
+    """The worker was asked to stop: the job goes back into the queue with what it has stored."""
+
+    code = "drained"
+    retryable = True
+
+
+class InvalidTransitionError(JobError):
+    """A job cannot move that way: a fault of ours."""
+
+    code = "invalid_transition"
+
+
+class SettingsError(HeirloomError):
+    """The settings contradict themselves or name what cannot be; nothing is started."""
+
+    code = "settings_wrong"

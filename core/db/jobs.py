@@ -1,0 +1,68 @@
+"""Jobs as their owner sees them: made, found, listed, how many are before one."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.db import events
+from core.db.session import now_of
+from core.db.tables import Job
+from core.domain.job import JobStatus
+
+
+def insert(session: Session, job: Job) -> Job:
+    """Put a job into the queue: it exists once the caller's transaction is committed."""
+    session.add(job)
+    session.flush()
+    events.append(session, job, "created", now_of(session), {"kind": job.kind})
+    return job
+
+
+def get(session: Session, owner_id: str, job_id: str) -> Job | None:
+    """An owner's job."""
+    return session.scalars(select(Job).where(Job.owner_id == owner_id, Job.id == job_id)).first()
+
+
+def listed(
+    session: Session,
+    owner_id: str,
+    limit: int,
+    before_id: str | None = None,
+    *,
+    status: str | None = None,
+    kind: str | None = None,
+    subject_id: str | None = None,
+) -> Sequence[Job]:
+    """An owner's jobs, newest first, those older than `before_id`."""
+    query = select(Job).where(Job.owner_id == owner_id).order_by(Job.id.desc()).limit(limit)
+    for column, value in ((Job.status, status), (Job.kind, kind), (Job.subject_id, subject_id)):
+        query = query if value is None else query.where(column == value)
+    return session.scalars(query if before_id is None else query.where(Job.id < before_id)).all()
+
+
+def position(session: Session, job: Job) -> int | None:
+    """How many queued jobs come before this one, and one more; None for one that is not queued."""
+    if job.status != JobStatus.QUEUED:
+        return None
+    before = or_(Job.priority > job.priority, and_(Job.priority == job.priority, Job.id < job.id))
+    query = select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED, before)
+    return 1 + (session.scalar(query) or 0)
+
+
+def count_open(session: Session, owner_id: str) -> int:
+    """How many of an owner's jobs are queued or running."""
+    query = select(func.count()).select_from(Job).where(Job.owner_id == owner_id)
+    return session.scalar(query.where(Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING)))) or 0
+
+
+def recent_seconds(session: Session, kind: str, recipe_digest: str, prior_sha256: str, most: int = 20) -> list[float]:
+    """How long the last jobs of one kind, recipe and prior ran, newest first: what an estimate is made from."""
+    query = (
+        select(Job.run_seconds)
+        .where(Job.status == JobStatus.SUCCEEDED, Job.kind == kind, Job.run_seconds.is_not(None))
+        .where(Job.recipe_digest == recipe_digest, Job.prior_sha256 == prior_sha256)
+        .order_by(Job.finished_at.desc())
+        .limit(most)
+    )
+    return [seconds for seconds in session.scalars(query) if seconds is not None]

@@ -1,0 +1,300 @@
+"""The jobs table as the queue: every move of a job, guarded in its WHERE and remembered in its timeline.
+
+The fence is the attempt number: a worker that was given up and comes back has an older one, and hits no row.
+Each function is one statement or a few in the caller's transaction; none commits.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from core.db import events
+from core.db.session import now_of
+from core.db.tables import Job
+from core.domain.errors import LeaseLostError
+from core.domain.job import JobEvent, JobStage, JobState, JobStatus, advance
+
+CANCEL_ADVICE = "Start another when you want it."
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a worker may say of itself when it takes a job.
+
+    Attributes:
+        worker_id: its row.
+        lease: how long the job is its own without a heartbeat.
+        priors: hashes of the priors it has; None: any.
+        kinds: of jobs it takes; None: all.
+    """
+
+    worker_id: str
+    lease: timedelta
+    priors: Sequence[str] | None = None
+    kinds: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What the database answers to a sign of life.
+
+    Attributes:
+        alive: the attempt is still this worker's; if not, it drops everything.
+        cancel_requested: stop at the next step.
+    """
+
+    alive: bool
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """What one pass over the queue found.
+
+    Attributes:
+        requeued: jobs whose lease was over.
+        quarantined: jobs whose worker died for the third time.
+        expired: jobs not begun by their `start_by`.
+        orphaned: jobs whose checkpoint will not come.
+    """
+
+    requeued: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+    expired: list[str] = field(default_factory=list)
+    orphaned: list[str] = field(default_factory=list)
+
+
+def claim(session: Session, wanted: Claim) -> Job | None:
+    """Take the first job of the queue that may run, or None. Two workers never get the same one."""
+    found = _claimable(session, wanted, ()).limit(1)
+    job = session.scalars(found.with_for_update(skip_locked=True, of=Job)).first()
+    return None if job is None else _taken(session, job, wanted)
+
+
+def claim_companions(session: Session, leader: Job, wanted: Claim, most: int) -> list[Job]:
+    """Take more jobs with the leader's `batch_key`: one checkpoint loaded, one batch, many photos."""
+    if leader.batch_key is None or most < 1:
+        return []
+    found = _claimable(session, wanted, (Job.batch_key == leader.batch_key,)).limit(most)
+    jobs = session.scalars(found.with_for_update(skip_locked=True, of=Job)).all()
+    return [_taken(session, job, wanted) for job in jobs]
+
+
+def _claimable(session: Session, wanted: Claim, more: tuple[ColumnElement[bool], ...]) -> Any:
+    now = now_of(session)
+    waited = aliased(Job)
+    ready = or_(
+        Job.waits_for_job_id.is_(None),
+        select(waited.id).where(waited.id == Job.waits_for_job_id, waited.status == JobStatus.SUCCEEDED).exists(),
+    )
+    conditions = [
+        Job.status == JobStatus.QUEUED,
+        Job.cancel_requested.is_(False),
+        or_(Job.run_after.is_(None), Job.run_after <= now),
+        or_(Job.start_by.is_(None), Job.start_by > now),
+        ready,
+        *more,
+    ]
+    if wanted.priors is not None:
+        conditions.append(Job.prior_sha256.in_(wanted.priors))
+    if wanted.kinds is not None:
+        conditions.append(Job.kind.in_(wanted.kinds))
+    return select(Job).where(*conditions).order_by(Job.priority.desc(), Job.id)
+
+
+def _taken(session: Session, job: Job, wanted: Claim) -> Job:
+    now = now_of(session)
+    move(
+        session,
+        job,
+        JobEvent.CLAIMED,
+        now,
+        {"worker_id": wanted.worker_id},
+        worker_id=wanted.worker_id,
+        lease_until=now + wanted.lease,
+        stage=JobStage.INTAKE,
+        progress_done=0,
+        progress_total=0,
+    )
+    return job
+
+
+def move(
+    session: Session, job: Job, event: JobEvent, now: datetime, data: dict[str, Any] | None = None, **columns: Any
+) -> None:
+    """Move a job by the table of `core.domain.job`, guarded by status and attempt, and write it into its timeline.
+
+    Args:
+        session: the transaction.
+        job: as the caller knows it; brought up to date.
+        event: what happened.
+        now: the database's clock.
+        data: for the timeline.
+        columns: further values to set with it.
+
+    Raises:
+        InvalidTransitionError: the table has no such move.
+        LeaseLostError: the row is not as the caller knows it: somebody moved first.
+    """
+    before = (job.status, job.attempt)
+    state = JobState(
+        JobStatus(job.status), job.attempt, job.crashes, job.faults, job.run_after, job.started_at, job.finished_at
+    )
+    moved = advance(state, event, now, jitter=random.random())  # noqa: S311  # spreads retries; nothing secret
+    values: dict[str, Any] = {
+        "status": moved.status,
+        "attempt": moved.attempt,
+        "crashes": moved.crashes,
+        "faults": moved.faults,
+        "run_after": moved.run_after,
+        "started_at": moved.started_at,
+        "finished_at": moved.finished_at,
+        **columns,
+    }
+    if moved.status is not JobStatus.RUNNING:
+        values |= {"lease_until": None, "worker_id": None}
+    hit = session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.status == before[0], Job.attempt == before[1])
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    if hit.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult, which the stubs call a Result
+        raise LeaseLostError(f"The job {job.id} has moved on.")
+    session.refresh(job)
+    events.append(session, job, moved.status if moved.status.terminal else event, now, data)
+
+
+def fenced(session: Session, job_id: str, attempt: int, **columns: Any) -> Job:
+    """Lock a job that is still this attempt's, and set columns: the guard in front of everything a worker writes.
+
+    Raises:
+        LeaseLostError: it is not; the caller rolls back and drops what it has.
+    """
+    job = session.scalars(
+        select(Job)
+        .where(Job.id == job_id, Job.attempt == attempt, Job.status == JobStatus.RUNNING)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    if job is None:
+        raise LeaseLostError(f"The job {job_id} is not this attempt's any more.")
+    for name, value in columns.items():
+        setattr(job, name, value)
+    session.flush()
+    return job
+
+
+def heartbeat(session: Session, job_id: str, attempt: int, lease: timedelta) -> Heartbeat:
+    """A sign of life: the lease begins anew."""
+    row = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.attempt == attempt, Job.status == JobStatus.RUNNING)
+        .values(lease_until=now_of(session) + lease)
+        .returning(Job.cancel_requested)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return Heartbeat(alive=row is not None, cancel_requested=bool(row and row[0]))
+
+
+def request_cancel(session: Session, owner_id: str, job_id: str) -> Job | None:
+    """Cancel a queued job at once, ask a running one to stop, leave an ended one; None where there is none."""
+    job = session.scalars(select(Job).where(Job.owner_id == owner_id, Job.id == job_id).with_for_update()).first()
+    if job is None or JobStatus(job.status).terminal:
+        return job
+    now = now_of(session)
+    if job.status == JobStatus.QUEUED:
+        move(session, job, JobEvent.CANCELLED, now, cancel_requested=True)
+        fail_waiting(session, job.id, now)
+    elif not job.cancel_requested:
+        job.cancel_requested = True
+        events.append(session, job, "cancel_requested", now)
+        session.flush()
+    return job
+
+
+def fail_waiting(session: Session, job_id: str, now: datetime) -> list[str]:
+    """End the jobs that wait for a checkpoint which will not come, and those that wait for them."""
+    ended = []
+    waiting = select(Job).where(Job.waits_for_job_id == job_id, Job.status == JobStatus.QUEUED)
+    for job in session.scalars(waiting.with_for_update()).all():
+        move(session, job, JobEvent.FAILED, now, error=_NO_CHECKPOINT)
+        ended += [job.id, *fail_waiting(session, job.id, now)]
+    return ended
+
+
+_NO_CHECKPOINT: dict[str, Any] = {
+    "code": "checkpoint_not_ready",
+    "detail": "The checkpoint this job waited for was not made.",
+    "advice": "See that job's error, tune the album again, then retry this one.",
+    "retryable": False,
+}
+_LOST: dict[str, Any] = {
+    "code": "worker_lost",
+    "detail": "The workers that ran this job died, three times in a row.",
+    "advice": "Retry it; if it happens again, this photo or album may be what ends them: tell the operator.",
+    "retryable": True,
+}
+_TOO_LATE: dict[str, Any] = {
+    "code": "deadline_exceeded",
+    "detail": "No worker could begin this job before its start_by.",
+    "advice": "Retry it with a later start_by, or without one.",
+    "retryable": True,
+}
+
+
+def reap(session: Session, most: int = 100) -> Reaped:
+    """Take back what dead workers hold, expire what came too late, end what waits in vain.
+
+    Args:
+        session: the transaction.
+        most: jobs of each kind in one pass, so that the transaction stays short.
+    """
+    now = now_of(session)
+    found = Reaped()
+    lost = select(Job).where(Job.status == JobStatus.RUNNING, Job.lease_until < now).limit(most)
+    for job in session.scalars(lost.with_for_update(skip_locked=True)).all():
+        _reap_one(session, job, now, found)
+    late = select(Job).where(Job.status == JobStatus.QUEUED, Job.start_by <= now).limit(most)
+    for job in session.scalars(late.with_for_update(skip_locked=True)).all():
+        move(session, job, JobEvent.EXPIRED, now, error=_TOO_LATE)
+        found.expired.append(job.id)
+        fail_waiting(session, job.id, now)
+    waited = aliased(Job)
+    unfulfilled = [status for status in JobStatus if status.terminal and status is not JobStatus.SUCCEEDED]
+    vain = (
+        select(Job)
+        .join(waited, waited.id == Job.waits_for_job_id)
+        .where(and_(Job.status == JobStatus.QUEUED, waited.status.in_(unfulfilled)))
+        .limit(most)
+    )
+    for job in session.scalars(vain.with_for_update(skip_locked=True, of=Job)).all():
+        move(session, job, JobEvent.FAILED, now, error=_NO_CHECKPOINT)
+        found.orphaned.append(job.id)
+    return found
+
+
+def _reap_one(session: Session, job: Job, now: datetime, found: Reaped) -> None:
+    if job.cancel_requested:
+        move(session, job, JobEvent.CANCELLED, now)
+        fail_waiting(session, job.id, now)
+        return
+    last_one = job.crashes + 1
+    move(session, job, JobEvent.LEASE_LOST, now, {"crashes": last_one})
+    if job.status == JobStatus.QUARANTINED:
+        job.error = _LOST
+        session.flush()
+        found.quarantined.append(job.id)
+        fail_waiting(session, job.id, now)
+    else:
+        found.requeued.append(job.id)
+
+
+def depth(session: Session) -> int:
+    """How many jobs are queued."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED)) or 0

@@ -1,0 +1,141 @@
+"""The database: how it is opened, and the two kinds of transaction. Nothing else commits.
+
+Postgres in the server mode, SQLite in the embedded one, the same code on both (durability.md, section 2).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.orm import Session
+
+from core.domain.errors import SettingsError
+
+STATEMENT_TIMEOUT_SECONDS = 30
+LOCK_TIMEOUT_SECONDS = 10
+IDLE_TIMEOUT_SECONDS = 60
+SQLITE_BUSY_TIMEOUT_SECONDS = 15
+_POOL = 10
+_WAL_SAFE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+"""Older libraries can corrupt a database when its write-ahead log is reset."""
+
+
+class Database:
+    """An opened database.
+
+    Attributes:
+        engine: SQLAlchemy's; its pool checks a connection before it hands it out.
+    """
+
+    def __init__(self, url: str, pool_size: int = _POOL) -> None:
+        """Prepare to connect; the first transaction does.
+
+        Args:
+            url: `postgresql+psycopg://…` (or `postgresql://…`), or `sqlite:///FILE`.
+            pool_size: connections kept.
+
+        Raises:
+            SettingsError: the address is of another kind, or cannot be read.
+        """
+        self.engine = _engine(url, pool_size)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that may write: committed when the block ends, rolled back when it raises.
+
+        On SQLite it takes the one write lock at once (BEGIN IMMEDIATE), so that what it reads stays true.
+        """
+        with Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            try:
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads; it is rolled back."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            try:
+                yield session
+            finally:
+                session.rollback()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def now_of(session: Session) -> datetime:
+    """The database's clock: several hosts share it. SQLite has one host, and this is its clock."""
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return moment.astimezone(UTC)
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    try:
+        address = make_url(url)
+    except Exception as error:
+        raise SettingsError(
+            "HEIRLOOM_DATABASE_URL cannot be read.", "Write postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE."
+        ) from error
+    backend = address.get_backend_name()
+    if backend == "sqlite":
+        engine = create_engine(
+            address,
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if backend != "postgresql":
+        raise SettingsError(
+            f"HEIRLOOM_DATABASE_URL names {backend}, which is not one of our databases.", "Use Postgres or SQLite."
+        )
+    options = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c lock_timeout={LOCK_TIMEOUT_SECONDS}s "
+        f"-c idle_in_transaction_session_timeout={IDLE_TIMEOUT_SECONDS}s -c timezone=UTC"
+    )
+    return create_engine(
+        address.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=LOCK_TIMEOUT_SECONDS,
+        connect_args={"options": options, "connect_timeout": 5, "application_name": "heirloom"},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; ours is in `_begin_sqlite`
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA synchronous = FULL")
+    if _wal_is_safe(sqlite3.sqlite_version_info):
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _wal_is_safe(version: tuple[int, int, int]) -> bool:
+    newest, *branches = _WAL_SAFE
+    return version >= newest or any(version[:2] == fixed[:2] and version >= fixed for fixed in branches)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")

@@ -1,0 +1,317 @@
+"""Every table. Column names are the domain's; a moment is UTC; JSON holds what nobody searches for.
+
+Rows carry their owner: every query of the service names one. Migrations make the tables (`migrations/`), and a test
+fails where they and this file differ.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.db.types import BigId, Instant, Json
+
+ID = String(32)
+SHA256 = String(64)
+
+
+class Base(DeclarativeBase):
+    """Constraints have names, so that a migration can change them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Instant(), dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012  # SQLAlchemy's own form
+
+
+def _owner() -> Mapped[str]:
+    return mapped_column(ID, ForeignKey("owners.id"), index=True)
+
+
+class Owner(Base):
+    """Whose things they are; `own_local` in the embedded mode."""
+
+    __tablename__ = "owners"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A bearer key: its id and the hash of its secret, never the secret."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    name: Mapped[str] = mapped_column(String(200))
+    secret_sha256: Mapped[str] = mapped_column(SHA256)
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class Blob(Base):
+    """Stored bytes of one owner, known by their hash; the same bytes twice are one blob.
+
+    `staging`: written, and named by nothing yet; swept after a day. `ready`: named by a row since its transaction.
+    """
+
+    __tablename__ = "blobs"
+    owner_id: Mapped[str] = mapped_column(ID, ForeignKey("owners.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigId)
+    state: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+
+
+class BlobChunk(Base):
+    """One mebibyte of a blob, where the database is the blob store; uploads under way have a name of their own."""
+
+    __tablename__ = "blob_chunks"
+    owner_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    blob: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class File(Base):
+    """An upload, or a result, that an owner can fetch."""
+
+    __tablename__ = "files"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    blob_sha256: Mapped[str] = mapped_column(SHA256, index=True)
+    size_bytes: Mapped[int] = mapped_column(BigId)
+    media_type: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class Subject(Base):
+    """Somebody with an album. `consent` says who agreed, when, and to what."""
+
+    __tablename__ = "subjects"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    name: Mapped[str] = mapped_column(String(200))
+    category: Mapped[str] = mapped_column(String(16))
+    consent: Mapped[dict[str, Any] | None]
+    default_checkpoint_id: Mapped[str | None] = mapped_column(ID)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class AlbumPhoto(Base):
+    """One photo of a subject's album, and what became of it."""
+
+    __tablename__ = "album_photos"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    subject_id: Mapped[str] = mapped_column(ID, ForeignKey("subjects.id", ondelete="CASCADE"), index=True)
+    blob_sha256: Mapped[str] = mapped_column(SHA256, index=True)
+    size_bytes: Mapped[int] = mapped_column(BigId)
+    label: Mapped[str] = mapped_column(String(255))
+    include: Mapped[bool] = mapped_column(Boolean, default=True)
+    status: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str] = mapped_column(String(64), default="")
+    reason: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+
+
+class Checkpoint(Base):
+    """A subject checkpoint; its row is there from the moment its job is, so that it has an id to wait for.
+
+    `identity` is the hash of everything that decides its weights: an identical request gives the same row.
+    """
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (
+        Index("uq_checkpoints_identity", "owner_id", "subject_id", "identity", unique=True),
+        Index("ix_checkpoints_expires_at", "expires_at"),
+    )
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    subject_id: Mapped[str] = mapped_column(ID, ForeignKey("subjects.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(ID)
+    status: Mapped[str] = mapped_column(String(16))
+    identity: Mapped[str] = mapped_column(SHA256)
+    prior_name: Mapped[str] = mapped_column(String(200))
+    prior_sha256: Mapped[str] = mapped_column(SHA256)
+    recipe: Mapped[dict[str, Any]]
+    recipe_digest: Mapped[str] = mapped_column(SHA256)
+    seed: Mapped[int] = mapped_column(BigId)
+    album_sha256: Mapped[str] = mapped_column(SHA256)
+    blob_sha256: Mapped[str | None] = mapped_column(SHA256, index=True)
+    size_bytes: Mapped[int | None] = mapped_column(BigId)
+    step: Mapped[int | None] = mapped_column(Integer)
+    scores: Mapped[dict[str, Any]]
+    pinned: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """One piece of work: the queue itself."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_queue", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
+        Index("ix_jobs_running", "lease_until", postgresql_where=text("status = 'running'")),
+        Index("ix_jobs_owner_id_id", "owner_id", "id"),
+        Index("ix_jobs_waits_for_job_id", "waits_for_job_id"),
+    )
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID, ForeignKey("owners.id"))
+    kind: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    stage: Mapped[str | None] = mapped_column(String(16))
+    priority: Mapped[int] = mapped_column(Integer, default=0)
+    subject_id: Mapped[str | None] = mapped_column(ID, index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(ID)
+    restoration_id: Mapped[str | None] = mapped_column(ID)
+    waits_for_job_id: Mapped[str | None] = mapped_column(ID)
+    retry_of: Mapped[str | None] = mapped_column(ID)
+    prior_name: Mapped[str] = mapped_column(String(200))
+    prior_sha256: Mapped[str] = mapped_column(SHA256)
+    recipe: Mapped[dict[str, Any]]
+    recipe_digest: Mapped[str] = mapped_column(SHA256)
+    seed: Mapped[int] = mapped_column(BigId)
+    options: Mapped[dict[str, Any]]
+    batch_key: Mapped[str | None] = mapped_column(SHA256, index=True)
+    cost_forwards: Mapped[int] = mapped_column(BigId, default=0)
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    crashes: Mapped[int] = mapped_column(Integer, default=0)
+    faults: Mapped[int] = mapped_column(Integer, default=0)
+    run_after: Mapped[datetime | None]
+    start_by: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    worker_id: Mapped[str | None] = mapped_column(ID)
+    cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    progress_done: Mapped[int] = mapped_column(Integer, default=0)
+    progress_total: Mapped[int] = mapped_column(Integer, default=0)
+    error: Mapped[dict[str, Any] | None]
+    metrics: Mapped[dict[str, Any]]
+    warnings: Mapped[list[Any]]
+    run_seconds: Mapped[float | None] = mapped_column(Float)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class JobEventRow(Base):
+    """A job's timeline, as people see it; the number is what Last-Event-ID names."""
+
+    __tablename__ = "job_events"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    at: Mapped[datetime]
+    type: Mapped[str] = mapped_column(String(32))
+    attempt: Mapped[int] = mapped_column(Integer)
+    data: Mapped[dict[str, Any]]
+
+
+class StageOutput(Base):
+    """What a stage made for a job: found again by the hash of everything that decides it."""
+
+    __tablename__ = "stage_outputs"
+    job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(32), primary_key=True)
+    item: Mapped[str] = mapped_column(String(64), primary_key=True)
+    input_hash: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    blob_sha256: Mapped[str] = mapped_column(SHA256, index=True)
+    size_bytes: Mapped[int] = mapped_column(BigId)
+    attempt: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+
+
+class Restoration(Base):
+    """One photo's restoration: what was asked, and what came of it face by face."""
+
+    __tablename__ = "restorations"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    job_id: Mapped[str] = mapped_column(ID, index=True)
+    file_id: Mapped[str | None] = mapped_column(ID, index=True)
+    input_sha256: Mapped[str] = mapped_column(SHA256)
+    subject_id: Mapped[str | None] = mapped_column(ID, index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(ID, index=True)
+    mode: Mapped[str] = mapped_column(String(16))
+    candidates: Mapped[int] = mapped_column(Integer)
+    output: Mapped[dict[str, Any]]
+    faces: Mapped[list[Any]]
+    """One entry a face: {n, quad, selected ("original" or a candidate's number), crop_sha256, error}."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class CandidateRow(Base):
+    """One restored face among several; `number` is its place by score, best first."""
+
+    __tablename__ = "candidates"
+    restoration_id: Mapped[str] = mapped_column(ID, ForeignKey("restorations.id", ondelete="CASCADE"), primary_key=True)
+    face: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    blob_sha256: Mapped[str] = mapped_column(SHA256, index=True)
+    size_bytes: Mapped[int] = mapped_column(BigId)
+    media_type: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    scores: Mapped[dict[str, Any]]
+
+
+class Worker(Base):
+    """A process that takes jobs."""
+
+    __tablename__ = "workers"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    device: Mapped[str] = mapped_column(String(200))
+    precision: Mapped[str] = mapped_column(String(16))
+    priors: Mapped[list[Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    job_ids: Mapped[list[Any]]
+    metrics: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class IdempotencyKey(Base):
+    """A POST's answer, kept for its repetition: `status_code` is empty while the first call is in flight."""
+
+    __tablename__ = "idempotency_keys"
+    owner_id: Mapped[str] = mapped_column(ID, ForeignKey("owners.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(SHA256)
+    status_code: Mapped[int | None] = mapped_column(Integer)
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class OutboxMessage(Base):
+    """What is to be told to the outside, written in the transaction that makes it true."""
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    owner_id: Mapped[str] = mapped_column(ID, ForeignKey("owners.id"))
+    type: Mapped[str] = mapped_column(String(64))
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]

@@ -1,0 +1,158 @@
+"""Every setting of the service: HEIRLOOM_*, read once at the edge (`api/app.py`, `worker/`, `cli/`, `migrations/`).
+
+A setting that is wrong stops the start and says what is wrong. `.env.example` lists them all; a test compares.
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.domain.errors import SettingsError
+
+MEBIBYTE = 2**20
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Durations in seconds, sizes in bytes unless a name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="HEIRLOOM_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("heirloom")))
+    """Pulled priors, resume states; embedded, the database and the blobs too."""
+    database_url: SecretStr = SecretStr("")
+    """Empty: the embedded mode, SQLite in `home`. postgresql://…: the server mode."""
+    broker_url: SecretStr = SecretStr("")
+    """redis://…: where Celery carries the doorbell. Empty: workers find their jobs by polling alone."""
+    storage: Literal["fs", "database", "memory", ""] = ""
+    """Where blobs lie. Empty: `fs` when embedded, `database` otherwise; `memory` is for tests in one process."""
+
+    prior: str = "starter"
+    default_recipe: str = ""
+    accept_research_prior: bool = False
+    """In the server mode a prior that is for research only is used only with this."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device_cache_mib: Annotated[int, Field(ge=0)] = 4096
+    """How much of the device's memory priors and checkpoints may keep between jobs."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    allowed_hosts: list[str] = Field(default_factory=list)
+    """Host names that requests may carry; empty: loopback when keyless, any otherwise."""
+    require_keys: bool | None = None
+    """Empty: not in the embedded mode on loopback, everywhere else. A keyless server elsewhere is refused."""
+    max_upload_mib: Annotated[int, Field(ge=1)] = 100
+    max_album_mib: Annotated[int, Field(ge=1)] = 512
+    max_json_kib: Annotated[int, Field(ge=1)] = 1024
+    max_wait_seconds: Annotated[int, Field(ge=0, le=300)] = 60
+    """The longest `Prefer: wait`."""
+    max_queued_jobs: Annotated[int, Field(ge=1)] = 10_000
+    max_open_jobs_per_owner: Annotated[int, Field(ge=1)] = 1_000
+    min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
+    """Below this on the blobs' disk, uploads are refused."""
+
+    lease_seconds: Annotated[float, Field(gt=0)] = 60.0
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 10.0
+    poll_seconds: Annotated[float, Field(gt=0)] = 0.0
+    """How often an idle worker looks for work. Empty: 1 when embedded, 10 otherwise."""
+    reap_seconds: Annotated[float, Field(gt=0)] = 5.0
+    drain_seconds: Annotated[float, Field(gt=0)] = 30.0
+    stall_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """A worker in which no step was finished for so long ends itself: a hung device still sends heartbeats."""
+
+    photo_days: Annotated[int, Field(ge=1)] = 30
+    checkpoint_days: Annotated[int, Field(ge=1)] = 90
+
+    log_format: Literal["console", "json", ""] = ""
+    """Empty: `console` when embedded, `json` otherwise."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _poll_by_mode(cls, values: dict[str, object]) -> dict[str, object]:
+        if not values.get("poll_seconds"):
+            values = {**values, "poll_seconds": 10.0 if values.get("database_url") else 1.0}
+        return values
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or a late one costs the job")
+        if self.embedded and self.storage == "memory":
+            raise ValueError("storage 'memory' is of one process, and the worker is another: use fs or database")
+        if not self.keys_required and not self.on_loopback:
+            raise ValueError("without keys only a loopback host may be served: set require_keys, or host 127.0.0.1")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """One machine, SQLite, a worker as a child process."""
+        return not self.database_address.startswith("postgres")
+
+    @property
+    def database_address(self) -> str:
+        """The database's URL, the embedded one's included; it holds a password, so it is never shown."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.home / 'heirloom.db'}"
+
+    @property
+    def broker_address(self) -> str:
+        """The broker's URL, or nothing; never shown."""
+        return self.broker_url.get_secret_value()
+
+    @property
+    def storage_driver(self) -> str:
+        """Where blobs lie."""
+        return self.storage or ("fs" if self.embedded else "database")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
+        return self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("127.")
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether every request needs a key."""
+        return self.require_keys if self.require_keys is not None else not (self.embedded and self.on_loopback)
+
+    @property
+    def log_driver(self) -> str:
+        """`console` or `json`."""
+        return self.log_format or ("console" if self.embedded else "json")
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a job is a worker's without a heartbeat."""
+        return timedelta(seconds=self.lease_seconds)
+
+
+def read_settings() -> Settings:
+    """From the environment.
+
+    Raises:
+        SettingsError: one is wrong; the message names it, and never its value where that is a secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [f"{_variable(problem['loc'])}: {_said(problem['msg'])}" for problem in error.errors()]
+        advice = "`.env.example` lists every setting with what it may be."
+        raise SettingsError("; ".join(problems) + ".", advice) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return "_".join(["HEIRLOOM", *(str(part).upper() for part in place)]) if place else "settings"
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def process_name() -> str:
+    """Of this process, for the workers' table: host, pid, and a random part, because pids are used again."""
+    return f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(2)}"
