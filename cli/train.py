@@ -53,6 +53,9 @@ def train_command(
         float, typer.Option(help=f"Last part of the steps with linear decay to 0: {allowed_range('decay_fraction')}.")
     ] = 1.0,
     ema_decay: Annotated[float, typer.Option(help=f"Of the averaged weights: {allowed_range('ema_decay')}.")] = 0.999,
+    min_snr: Annotated[
+        float, typer.Option(help=f"Ceiling of the min-SNR weight: {allowed_range('min_snr')}; 0: plain squared error.")
+    ] = 5.0,
     low_fraction: Annotated[
         float, typer.Option(help=f"Part of the timesteps drawn low: {allowed_range('low_fraction')}.")
     ] = 0.5,
@@ -76,6 +79,7 @@ def train_command(
         warmup_steps=warmup_steps,
         decay_fraction=decay_fraction,
         ema_decay=ema_decay,
+        min_snr=min_snr or None,
         low_fraction=low_fraction,
         low_below=low_below,
         flips=flips,

@@ -1,13 +1,15 @@
 """From a catalog name to a prior under HEIRLOOM_HOME: every file fetched and checked, then all of them at once."""
 
+import fcntl
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from core.domain.errors import PriorError, PriorUnavailableError
+from core.domain.errors import AlreadyRunningError, PriorError, PriorUnavailableError
 from core.imaging.files import output_error
 from core.priors.catalog import CATALOG, CatalogEntry, by_hand_advice
 from core.priors.download import download
@@ -65,6 +67,7 @@ def pull_prior(
         PriorUnavailableError: no network, or it cannot be fetched by a program; says how to do it by hand.
         PriorError: a checkpoint whose network is not what the catalog says, or the folder is taken by something else.
         WeightsRejectedError: a file is not the one that was published.
+        AlreadyRunningError: another process fetches it at this moment.
         OutputError: it cannot be written.
     """
     folder = home / "priors" / entry.name
@@ -79,22 +82,48 @@ def pull_prior(
     if folder.exists():  # known before gigabytes are fetched for it
         raise PriorError(f"{folder} exists already and holds no prior.", "Move it away, and pull again.")
     waiting = folder.with_name(f".{entry.name}.pulling")  # hidden: a half-fetched folder is no prior
-    try:
-        waiting.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(error, waiting) from error
-    hashes = {
-        file.name: download(
-            file.url,
-            waiting / file.name,
-            file.sha256,
-            lambda done, total, name=file.name: on_file(name, done, total),  # type: ignore[misc]  # bound per file
-            client,
-        )
-        for file in entry.files
-    }
-    _settle(entry, waiting, folder)
+    with _alone(home / f".{entry.name}.pull.lock"):
+        if is_prior_folder(folder):  # another process was at it, and has finished
+            return Pulled(folder, {}, ())
+        try:
+            waiting.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(error, waiting) from error
+        hashes = {
+            file.name: download(
+                file.url,
+                waiting / file.name,
+                file.sha256,
+                lambda done, total, name=file.name: on_file(name, done, total),  # type: ignore[misc]  # bound per file
+                client,
+            )
+            for file in entry.files
+        }
+        _settle(entry, waiting, folder)
     return Pulled(folder, hashes, tuple(file.name for file in entry.files if file.sha256 is None))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep a prior's half-fetched files to this process; the system unlocks what a killed one leaves.
+
+    Raises:
+        AlreadyRunningError: another process fetches it.
+        OutputError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise output_error(error, path) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunningError(
+                "Another process pulls this prior already.", "Wait until it has ended."
+            ) from error
+        yield
 
 
 def _settle(entry: CatalogEntry, waiting: Path, folder: Path) -> None:

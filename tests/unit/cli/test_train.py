@@ -144,6 +144,7 @@ OUT_OF_RANGE = {
     "--warmup-steps": [-1, 100_001],
     "--decay-fraction": [-0.1, 1.1],
     "--ema-decay": [-0.1, 1],
+    "--min-snr": [-1, 1_001],
     "--low-fraction": [-0.1, 1.1],
     "--low-below": [0, 10_001],
     "--precision": ["fp16"],

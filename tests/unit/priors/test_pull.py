@@ -6,7 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.domain.errors import OutputUnwritableError, PriorError, PriorUnavailableError, WeightsRejectedError
+from core.domain.errors import (
+    AlreadyRunningError,
+    OutputUnwritableError,
+    PriorError,
+    PriorUnavailableError,
+    WeightsRejectedError,
+)
 from core.priors.catalog import CATALOG, RemoteFile, by_hand_advice
 from core.priors.diffusers_config import is_diffusers_folder
 from core.priors.locate import STARTER_FOLDER, load_prior
@@ -215,3 +221,12 @@ def test_the_pulled_files_are_read_as_json_once_they_are_there(pipeline, server,
     pull_prior(pipeline, tmp_path)
     with pytest.raises(PriorError, match="is a UNet2DConditionModel"):
         load_prior("ddpm-cat-256", tmp_path)
+
+
+def test_two_pulls_of_one_prior_do_not_write_into_the_same_files(pipeline, tmp_path):
+    def pull_again(*_):
+        with pytest.raises(AlreadyRunningError, match="Another process pulls"):
+            pull_prior(pipeline, tmp_path)
+
+    pull_prior(pipeline, tmp_path, on_file=pull_again)
+    assert is_diffusers_folder(tmp_path / "priors" / pipeline.name)
