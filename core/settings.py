@@ -34,6 +34,8 @@ class Settings(BaseSettings):
 
     prior: str = "starter"
     default_recipe: str = ""
+    recipes_file: Path | None = None
+    """JSON list of the operator's own recipes, offered beside the presets."""
     accept_research_prior: bool = False
     """In the server mode a prior that is for research only is used only with this."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -1,5 +1,6 @@
 """The presets, one row each: its numbers, what it buys, where it comes from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -91,17 +92,22 @@ _PRESETS = (
 PRESETS: dict[str, Preset] = {preset.recipe.name: preset for preset in _PRESETS}
 
 
-def preset(name: str) -> Preset:
+def preset(name: str, own: Mapping[str, Preset] | None = None) -> Preset:
     """Look a preset up.
+
+    Args:
+        name: of it.
+        own: the operator's own recipes, where there are some.
 
     Raises:
         InvalidRecipeError: there is none of that name; the message names the nearest.
     """
-    if name in PRESETS:
-        return PRESETS[name]
-    near = get_close_matches(name, PRESETS, n=1)
+    known = {**PRESETS, **(own or {})}
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise InvalidRecipeError(f"There is no recipe {name!r}.", f"{hint}The presets are {', '.join(PRESETS)}.")
+    raise InvalidRecipeError(f"There is no recipe {name!r}.", f"{hint}The presets are {', '.join(known)}.")
 
 
 def default_preset(mode: Mode, resolution: int) -> Preset:
