@@ -1,22 +1,45 @@
-"""Settings from the environment, read at this edge and passed on as values."""
+"""Settings as the commands see them: `core.settings` read at this edge, and passed on as values."""
 
 import os
 from pathlib import Path
 
-import platformdirs
+from core import logs
+from core.settings import Settings, read_settings
 
 
 def home() -> Path:
     """HEIRLOOM_HOME, or the user's data folder: pulled priors and resume states lie there."""
-    configured = os.environ.get("HEIRLOOM_HOME")
-    return Path(configured).expanduser() if configured else Path(platformdirs.user_data_dir("heirloom"))
+    return read_settings().home
 
 
 def prior_name() -> str:
     """HEIRLOOM_PRIOR: `starter` (default), a catalog name, or a path."""
-    return os.environ.get("HEIRLOOM_PRIOR", "starter")
+    return read_settings().prior
 
 
 def default_recipe() -> str | None:
     """HEIRLOOM_DEFAULT_RECIPE, or None: then the prior's resolution decides."""
-    return os.environ.get("HEIRLOOM_DEFAULT_RECIPE")
+    return read_settings().default_recipe or None
+
+
+def settings_with(**options: object) -> Settings:
+    """The settings, some of them given on the command line instead.
+
+    They are put into this process's environment, so that what reads it later, here or in a child, sees the same.
+
+    Args:
+        options: values by a setting's name; None leaves it as it is.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
+    for name, value in options.items():
+        if value is not None:
+            os.environ[f"HEIRLOOM_{name.upper()}"] = str(value)
+    return read_settings()
+
+
+def start_logs(settings: Settings) -> None:
+    """Logs of a process that goes on running; the other commands talk to a person instead."""
+    secrets = (settings.database_url.get_secret_value(), settings.broker_url.get_secret_value())
+    logs.configure(settings.log_driver, settings.log_level, secrets)

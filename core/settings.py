@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.domain.errors import SettingsError
@@ -33,47 +33,73 @@ class Settings(BaseSettings):
     """Where blobs lie. Empty: `fs` when embedded, `database` otherwise; `memory` is for tests in one process."""
 
     prior: str = "starter"
+    """The pretrained model: `starter`, the name of one in `home`/priors, or a folder."""
     default_recipe: str = ""
+    """The preset for jobs of its mode that name none. Empty: the prior's resolution decides."""
     recipes_file: Path | None = None
     """JSON list of the operator's own recipes, offered beside the presets."""
     accept_research_prior: bool = False
     """In the server mode a prior that is for research only is used only with this."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where workers compute."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """How precisely workers compute; `auto`: bf16 on GPUs that have it."""
     device_cache_mib: Annotated[int, Field(ge=0)] = 4096
     """How much of the device's memory priors and checkpoints may keep between jobs."""
 
     host: str = "127.0.0.1"
+    """The address that the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """The port that the API listens on; 0: any free one."""
     allowed_hosts: list[str] = Field(default_factory=list)
-    """Host names that requests may carry; empty: loopback when keyless, any otherwise."""
+    """Host names that requests may carry, a JSON list; empty: loopback when keyless, any otherwise."""
     require_keys: bool | None = None
     """Empty: not in the embedded mode on loopback, everywhere else. A keyless server elsewhere is refused."""
     max_upload_mib: Annotated[int, Field(ge=1)] = 100
+    """The largest photo or file."""
     max_album_mib: Annotated[int, Field(ge=1)] = 512
+    """The largest album in one request."""
     max_json_kib: Annotated[int, Field(ge=1)] = 1024
+    """The largest JSON body."""
     max_wait_seconds: Annotated[int, Field(ge=0, le=300)] = 60
     """The longest `Prefer: wait`."""
     max_queued_jobs: Annotated[int, Field(ge=1)] = 10_000
+    """With so many jobs queued, new ones are answered 503."""
     max_open_jobs_per_owner: Annotated[int, Field(ge=1)] = 1_000
+    """With so many queued or running jobs of its own, an owner is answered 429."""
     min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
     """Below this on the blobs' disk, uploads are refused."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How long a job stays with a worker that was not heard of."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How often a worker is heard of; at most half of the lease."""
     poll_seconds: Annotated[float, Field(gt=0)] = 0.0
     """How often an idle worker looks for work. Empty: 1 when embedded, 10 otherwise."""
     reap_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How often leases that are over are looked for."""
     drain_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long a worker that is told to stop may take for the step in hand."""
     stall_seconds: Annotated[float, Field(gt=0)] = 900.0
     """A worker in which no step was finished for so long ends itself: a hung device still sends heartbeats."""
 
     photo_days: Annotated[int, Field(ge=1)] = 30
+    """How long uploads and results are kept."""
     checkpoint_days: Annotated[int, Field(ge=1)] = 90
+    """How long a checkpoint is kept after its last use, unless it is pinned."""
 
     log_format: Literal["console", "json", ""] = ""
     """Empty: `console` when embedded, `json` otherwise."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The lowest level that is written."""
+
+    @field_validator("home", "recipes_file")
+    @classmethod
+    def _expanded(cls, path: Path | None) -> Path | None:
+        try:
+            return None if path is None else path.expanduser()
+        except RuntimeError:  # ~ and the name of nobody
+            raise ValueError(f"{path} begins with the home of a user that is not here") from None
 
     @model_validator(mode="before")
     @classmethod
