@@ -31,6 +31,8 @@ Each error says what happened (`message`) and what to do next (`advice`). None k
 exit codes: the edges map `code` in one table each.
 """
 
+from typing import Any
+
 
 class HeirloomError(Exception):
     """Base of every error that Heirloom raises on purpose.
@@ -97,9 +99,14 @@ class ArchiveRejectedError(BadInputError):
 
 
 class AlbumTooSmallError(BadInputError):
-    """Too few usable photos to tune on."""
+    """Too few usable photos to tune on.
+
+    Attributes:
+        report: photo by photo, where they were looked at: what `core.pipeline.request.AlbumPhotoReport` holds.
+    """
 
     code = "album_too_small"
+    report: tuple[dict[str, Any], ...] = ()
 
 
 class InvalidRequestError(BadInputError):

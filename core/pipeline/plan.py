@@ -206,8 +206,9 @@ def _generative_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) 
     calls: list[StageCall] = []
     for index, photo in enumerate(request.photos):
         item = f"photo-{index}"
+        seed = request.seed_of(index)
         align = _align_call(photo, index, "photo")
-        sampled = _hash("album", align.hashes[0], album.digest(), spec.sha256, request.seed)
+        sampled = _hash("album", align.hashes[0], album.digest(), spec.sha256, seed)
         batches = [range(i, min(i + album.batch, album.images)) for i in range(0, album.images, album.batch)]
         albums = [
             StageCall(
@@ -220,7 +221,7 @@ def _generative_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) 
             )
             for batch in batches
         ]
-        tuned = _hash("finetune", sampled, recipe.finetune.digest(), spec.sha256, request.seed)
+        tuned = _hash("finetune", sampled, recipe.finetune.digest(), spec.sha256, seed)
         needs = tuple(("album", anchor) for call in albums for anchor in call.items)
         finetune = StageCall("finetune", (item,), (tuned,), needs, (index,))
         restore = _restore_calls(request, recipe, spec, range(index, index + 1), [align], tuned, (("finetune", item),))
@@ -240,12 +241,14 @@ def _restore_calls(
     """Batches over (photo, candidate), each photo composited as soon as its batch is done."""
     jobs = [(index, candidate) for index in indices for candidate in range(request.candidates)]
     hashes = {index: call.hashes[0] for index, call in zip(indices, aligned, strict=True)}
-    numbers = (recipe.restore.model_copy(update={"batch": 1}).digest(), constraint, spec.sha256, request.seed)
+    numbers = (recipe.restore.model_copy(update={"batch": 1}).digest(), constraint, spec.sha256)
     calls: list[StageCall] = []
     for begin in range(0, len(jobs), recipe.restore.batch):
         batch = jobs[begin : begin + recipe.restore.batch]
         items = tuple(f"photo-{index}-{candidate}" for index, candidate in batch)
-        restored = tuple(_hash("restore", hashes[index], candidate, *numbers) for index, candidate in batch)
+        restored = tuple(
+            _hash("restore", hashes[index], candidate, *numbers, request.seed_of(index)) for index, candidate in batch
+        )
         photos = tuple(dict.fromkeys(index for index, _ in batch))
         align_needs = tuple(("align", f"photo-{index}") for index in photos)
         candidates = tuple(candidate for _, candidate in batch)

@@ -18,11 +18,13 @@ class Photo:
         label: what the person calls it; shown to them, never logged, never hashed.
         data: the file's bytes.
         aligned: it already is a face crop in FFHQ framing.
+        seed: of everything random about this photo; None: the request's. So photos of several requests share a batch.
     """
 
     label: str
     data: bytes = field(repr=False)
     aligned: bool = False
+    seed: int | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -62,6 +64,11 @@ class RestoreRequest:
     candidates: int = 1
     seed: int = 0
     native: bool = False
+
+    def seed_of(self, index: int) -> int:
+        """The seed of one of its photos."""
+        own = self.photos[index].seed
+        return self.seed if own is None else own
 
 
 @dataclass(frozen=True)

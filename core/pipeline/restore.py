@@ -17,7 +17,7 @@ def restore_batch(
     prior: Prior,
     photos: Sequence[np.ndarray],
     recipe: RestoreRecipe,
-    seed: int,
+    seeds: Sequence[int],
     photo_ids: Sequence[str],
     candidates: Sequence[int],
     *,
@@ -29,7 +29,7 @@ def restore_batch(
         prior: tuned, or untouched in the direct mode.
         photos: N aligned crops at the prior's resolution, [R, R, 3] uint8.
         recipe: the restoration's numbers.
-        seed: the request's.
+        seeds: N seeds, each photo's own.
         photo_ids: N content hashes: a photo's noise does not depend on its place in the batch.
         candidates: N candidate numbers; each number is another noise for the same photo.
         on_step: told (steps done, steps in all) after each network call; may raise to stop.
@@ -40,7 +40,7 @@ def restore_batch(
     side = prior.spec.resolution
     generators = [
         image_generator(seed, "restore", photo_id, candidate)
-        for photo_id, candidate in zip(photo_ids, candidates, strict=True)
+        for seed, photo_id, candidate in zip(seeds, photo_ids, candidates, strict=True)
     ]
     noise = NoiseStream(generators, (3, side, side), prior.device)
     degraded = images_to_tensor(list(photos)).to(prior.device)

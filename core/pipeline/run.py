@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from core.domain.errors import AlbumTooSmallError, BadInputError
 from core.pipeline.artifacts import unpack
+from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
 from core.pipeline.plan import SUBJECT, StageCall, carried_out
 from core.pipeline.ports import ArtifactStore, Ports
 from core.pipeline.request import AlbumPhotoReport, Candidate, PhotoResult, RestoreRequest, Result, TuneRequest
-from core.pipeline.stages import HANDLERS, Context
+from core.pipeline.stages import HANDLERS, Constrain, Context
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe
 
@@ -24,6 +25,7 @@ def run(
     on_photo: Callable[[int, PhotoResult], None] | None = None,
     *,
     forget: bool = False,
+    constrain: Constrain = apply_checkpoint,
 ) -> Result:
     """Run a plan to its end; whatever the store already holds is not made again.
 
@@ -38,6 +40,7 @@ def run(
         on_photo: told (index, result) as soon as a photo's last candidate is done or its error is known.
         forget: drop a photo's own album and checkpoint from the store once `on_photo` has returned; where the store
             is to serve other requests too, keep them.
+        constrain: how the prior that a checkpoint constrains is made; a caller that keeps some ready brings its own.
 
     Raises:
         AlbumTooSmallError: too few of the album's photos can be used.
@@ -47,7 +50,7 @@ def run(
     """
     recipe = carried_out(request, recipe)
     hashes = {(call.stage, item): key for call in calls for item, key in zip(call.items, call.hashes, strict=True)}
-    context = Context(request, recipe, prior, ports, hashes)
+    context = Context(request, recipe, prior, ports, hashes, constrain=constrain)
     seconds: dict[str, float] = defaultdict(float)
     last_call = _last_call_of_each_photo(calls)
     composited = _composited(calls, ports.store)

@@ -25,6 +25,8 @@ from core.pipeline.restore import restore_batch
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe
 
+Constrain = Callable[[UNetPrior, bytes], UNetPrior]
+
 
 @dataclass
 class Context:
@@ -38,6 +40,8 @@ class Context:
         hashes: of every item planned, for look-ups in the store.
         errors: items that cannot be made because of what was sent; whatever needs them is skipped.
         limits: on what is decoded.
+        finder: of faces.
+        constrain: makes the prior that a checkpoint constrains; a caller may have it ready.
     """
 
     request: RestoreRequest | TuneRequest
@@ -48,6 +52,7 @@ class Context:
     errors: dict[tuple[str, str], BadInputError] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     finder: FaceFinder = field(default_factory=DlibFaceFinder)
+    constrain: Constrain = apply_checkpoint
     _constrained: tuple[str, UNetPrior] | None = None
     _resume_keys: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -71,7 +76,7 @@ class Context:
         key = hashlib.sha256(checkpoint).hexdigest()
         if self._constrained is None or self._constrained[0] != key:
             self._constrained = None  # free the old one before the new one is made
-            self._constrained = (key, apply_checkpoint(self.prior, checkpoint))
+            self._constrained = (key, self.constrain(self.prior, checkpoint))
         return self._constrained[1]
 
     def photo(self, kind: str, index: int) -> Photo:
@@ -81,6 +86,13 @@ class Context:
         if isinstance(self.request, TuneRequest):
             raise TypeError("a tune request has no photos beside its album")
         return self.request.photos[index]
+
+    def seed_of(self, call: StageCall) -> int:
+        """The seed of what a call makes: its photo's, or the album's."""
+        request = self.request
+        if isinstance(request, TuneRequest) or not call.sources:
+            return request.seed
+        return request.seed_of(call.sources[0])
 
     def resume_state(self, call: StageCall) -> tuple[Callable[[], bytes | None], Callable[[bytes], None]]:
         """How a call loads and saves where it stopped; a part of a batch has a state of its own."""
@@ -139,11 +151,13 @@ def curate(call: StageCall, context: Context) -> list[bytes]:
         report.append(entry)
     if len(kept) < MIN_ALBUM_PHOTOS:
         reasons = sorted({str(entry["reason"]) for entry in report if entry["reason"]})
-        raise AlbumTooSmallError(
+        error = AlbumTooSmallError(
             f"Only {len(kept)} of the album's {len(report)} photos can be used; {MIN_ALBUM_PHOTOS} are needed. "
             + " ".join(reasons[:3]),
             "Add clear photos of the person, about twenty in varied pose and light.",
         )
+        error.report = tuple(report)
+        raise error
     context.report(call, 1, 1)
     return [pack({"anchors": np.stack(list(kept.values()))}, {"report": report})]
 
@@ -159,7 +173,7 @@ def album(call: StageCall, context: Context) -> list[bytes]:
         context.prior,
         photo,
         recipe,
-        context.request.seed,
+        context.seed_of(call),
         context.hashes[call.needs[0]],
         call.images,
         on_step=lambda done: context.report(call, done, recipe.start_steps),
@@ -185,7 +199,7 @@ def tune(call: StageCall, context: Context) -> list[bytes]:
             context.prior,
             anchors,
             recipe,
-            context.request.seed,
+            context.seed_of(call),
             digest,
             on_step=lambda done: context.report(call, done, recipe.iterations),
             load_state=load_state,
@@ -198,10 +212,12 @@ def restore(call: StageCall, context: Context) -> list[bytes]:
     """Restore a batch of photos with the prior that the request constrained, or the untouched one."""
     prior = context.prior
     request = context.request
+    if isinstance(request, TuneRequest):
+        raise TypeError("a tune request restores nothing")
     tuned = [need for need in call.needs if need[0] == "finetune"]
     if tuned:
         prior = context.constrained(context.output(*tuned[0]))
-    elif isinstance(request, RestoreRequest) and request.checkpoint is not None:
+    elif request.checkpoint is not None:
         prior = context.constrained(request.checkpoint)
     side = prior.spec.resolution
     keys = [("align", f"photo-{index}") for index in call.sources]
@@ -210,7 +226,7 @@ def restore(call: StageCall, context: Context) -> list[bytes]:
         prior,
         photos,
         context.recipe.restore,
-        request.seed,
+        [request.seed_of(index) for index in call.sources],
         [context.hashes[key] for key in keys],
         call.candidates,
         on_step=lambda done, total: context.report(call, done, total),

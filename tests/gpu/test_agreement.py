@@ -97,7 +97,7 @@ def without_dropout(prior):
 def restored(prior, faces, sampler="ancestral"):
     recipe = RestoreRecipe(noise_steps=K, sampler=sampler, sampler_steps=6)
     ids = [str(i) for i in range(3)]
-    return np.stack(restore_batch(prior, faces[:3], recipe, 0, ids, [0] * 3, on_step=lambda *_: None)).astype(int)
+    return np.stack(restore_batch(prior, faces[:3], recipe, [0] * 3, ids, [0] * 3, on_step=lambda *_: None)).astype(int)
 
 
 def album(prior, faces, indices):

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.domain.errors import AlbumTooSmallError, BadInputError, CancelledError
 from core.imaging.intake import encode
-from core.pipeline.checkpoint import read_info
+from core.pipeline.checkpoint import apply_checkpoint, read_info
 from core.pipeline.folder_store import FolderStore
 from core.pipeline.plan import plan
 from core.pipeline.ports import MemoryStore, NoProgress, Ports
@@ -59,6 +61,30 @@ def test_a_photo_s_result_hardly_depends_on_its_place_and_company(aligned, prior
     assert np.abs(alone.astype(int) - last).max() <= 1
 
 
+def test_photos_with_seeds_of_their_own_share_a_batch_and_come_out_as_they_do_alone(aligned, prior, recipe):
+    seeded = [replace(photo, seed=seed) for photo, seed in zip(aligned[:2], (3, 4), strict=True)]
+    together = images(go(RestoreRequest(tuple(seeded), seed=9), recipe("direct"), prior))
+    for photo, made in zip(aligned, together, strict=False):
+        alone = images(go(RestoreRequest((photo,), seed=3 + photo.label.startswith("1")), recipe("direct"), prior))[0]
+        assert np.abs(alone.astype(int) - made).max() <= 1
+
+
+def test_a_caller_may_have_the_constrained_prior_ready(aligned, prior, recipe):
+    tuned = go(TuneRequest(aligned[1:]), recipe("personal"), prior)
+    ready = apply_checkpoint(prior, tuned.checkpoint)
+    asked = []
+
+    def constrain(_, checkpoint):
+        asked.append(checkpoint)
+        return ready
+
+    request = RestoreRequest(aligned[:3], checkpoint=tuned.checkpoint)
+    usual = images(go(request, recipe("personal"), prior))
+    mine = images(go(request, recipe("personal"), prior, constrain=constrain))
+    assert asked == [tuned.checkpoint]
+    assert all(np.array_equal(one, two) for one, two in zip(usual, mine, strict=True))
+
+
 def test_candidates_differ_and_the_likest_comes_first(aligned, prior, recipe):
     (photo,) = go(RestoreRequest(aligned[:1], candidates=3), recipe("direct"), prior).photos
     identities = [candidate.scores["identity_to_photo"] for candidate in photo.candidates]
@@ -94,8 +120,9 @@ def test_an_album_s_report_says_why_photos_were_left_out(aligned, prior, recipe)
 
 def test_an_album_with_too_few_usable_photos_says_how_many_and_why(aligned, prior, recipe):
     album = (aligned[0], aligned[0], *(Photo(f"{i}", b"rubbish", aligned=True) for i in range(3)))
-    with pytest.raises(AlbumTooSmallError, match=r"Only 1 of the album's 5 photos"):
+    with pytest.raises(AlbumTooSmallError, match=r"Only 1 of the album's 5 photos") as caught:
         go(TuneRequest(album), recipe("personal"), prior)
+    assert [entry["kept"] for entry in caught.value.report] == [True, False, False, False, False]
 
 
 class Counting(NoProgress):
