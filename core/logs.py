@@ -39,7 +39,7 @@ TALKATIVE = ("celery.app.trace", "celery.worker.strategy", "uvicorn.access", "al
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A module's logger; until `configure` was called it behaves as structlog does by itself."""
+    """A module's logger. In a process that never calls `configure`, its warnings are plain lines on standard error."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 
@@ -86,12 +86,12 @@ def configure(
         library.handlers.clear()
         library.propagate = True
     logging.captureWarnings(capture=True)
+    _through_logging([*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter])
+
+
+def _through_logging(processors: list[Processor]) -> None:
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[structlog.stdlib.filter_by_level, *processors],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # loggers made before the configuration would keep the old one
@@ -138,3 +138,7 @@ def _renderer(style: str) -> Processor:
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
     )
+
+
+# structlog by itself would print to standard output, which is for `--json`.
+_through_logging([structlog.contextvars.merge_contextvars, _Guard(()), structlog.processors.KeyValueRenderer()])

@@ -1,3 +1,4 @@
+import importlib
 import json
 import logging
 import subprocess
@@ -7,7 +8,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-import structlog
 
 from core import logs
 from core.domain.errors import ImageUnreadableError
@@ -29,7 +29,7 @@ def lines(capsys):
     logging.captureWarnings(capture=False)
     logging.getLogger().handlers[:], level = before
     logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+    importlib.reload(logs)  # as it is in a process that configures nothing
 
 
 def test_a_line_says_when_who_how_bad_and_what(lines):
@@ -155,3 +155,16 @@ def test_a_logger_made_before_the_configuration_follows_it(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     assert json.loads(done.stderr)["event"] == "late"
     assert done.stdout == ""
+
+
+def test_without_a_configuration_standard_output_stays_clean_and_warnings_are_heard():
+    code = (
+        "from core import logs\nlog = logs.get_logger('early')\n"
+        "log.info('quiet')\nlog.warning('loud', file='Tante Erna.jpg', job_id='job_1')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == ""
+    assert "event='loud'" in done.stderr
+    assert "job_1" in done.stderr
+    assert "quiet" not in done.stderr
+    assert "Erna.jpg" not in done.stderr

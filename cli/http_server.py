@@ -1,0 +1,63 @@
+"""uvicorn as `heirloom serve` runs it: the API stops, then the worker is drained; told twice, all ends at once."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from cli.worker_process import WorkerProcess
+
+LAST_ANSWERS_SECONDS = 10
+"""How long requests that are being answered may take once the server stops."""
+STOPPED_AT_ONCE = 130
+
+
+def serve(app: Any, listener: socket.socket, worker: WorkerProcess | None, begin: Callable[[], None]) -> None:  # noqa: ANN401  # any ASGI application
+    """Answer requests until told to stop, then drain the worker.
+
+    Args:
+        app: the ASGI application.
+        listener: a bound socket.
+        worker: drained at the end; `begin` may start it.
+        begin: called once, when requests are answered.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,  # ours is there already
+        access_log=False,  # the API writes a line for each request, with its id
+        server_header=False,
+        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+    )
+    server = _Server(config, worker, begin)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)  # uvicorn has its own only while it runs; the drain comes after
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if worker is not None:
+            worker.stop()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it answers, and ends at once when it is told to stop a second time."""
+
+    def __init__(self, config: uvicorn.Config, worker: WorkerProcess | None, begin: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._worker = worker
+        self._begin = begin
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._begin()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
+        # uvicorn would raise the signal again after its last answer, and SIGTERM would end us before the drain.
+        if self.should_exit:
+            if self._worker is not None:
+                self._worker.kill()
+            os._exit(STOPPED_AT_ONCE)
+        self.should_exit = True

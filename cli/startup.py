@@ -1,0 +1,75 @@
+"""What comes before serving or working: a private home, a database at the right revision, a prior that may be used."""
+
+import os
+from pathlib import Path
+
+from core.domain.errors import OutputUnwritableError, SettingsError
+from core.priors.licence import check_licence
+from core.priors.locate import describe_prior
+from core.priors.spec import PriorSpec
+from core.settings import Settings
+
+PRIVATE = 0o700
+
+
+def prepare(settings: Settings) -> PriorSpec:
+    """Make the home and the embedded database where they are not there yet; find out what is not as it must be.
+
+    Returns:
+        The prior that jobs will use.
+
+    Raises:
+        HeirloomError: the prior is not here or may not be used so, the home cannot be written, the database cannot be
+            reached or is not migrated. Each says what to do.
+    """
+    spec = describe_prior(settings.prior, settings.home)
+    check_licence(spec, embedded=settings.embedded, accepted=settings.accept_research_prior)
+    if settings.embedded:
+        os.umask(0o077)  # what is written from here on holds faces
+        make_private(settings.home)
+    prepare_database(settings)
+    return spec
+
+
+def make_private(home: Path) -> None:
+    """A folder that nobody else can look into.
+
+    Raises:
+        OutputUnwritableError: it cannot be made, or is somebody else's.
+    """
+    try:
+        home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        if home.stat().st_mode & 0o777 != PRIVATE:
+            home.chmod(PRIVATE)
+    except OSError as error:
+        raise OutputUnwritableError(
+            f"{home} cannot be made private to you: {error.strerror}.",
+            "Set HEIRLOOM_HOME to a folder of your own: photos of faces will lie in it.",
+        ) from error
+
+
+def prepare_database(settings: Settings) -> None:
+    """Migrate the embedded database; of a server's, which has an operator, demand that it is migrated.
+
+    Raises:
+        SettingsError: it cannot be reached, or is at another revision.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from migrations import run
+
+    url = settings.database_address
+    try:
+        if settings.embedded:
+            run.upgrade(url)
+        at, wanted = run.current(url), run.head()
+    except SQLAlchemyError as error:
+        raise SettingsError(
+            "The database cannot be reached, or refuses us.",
+            "Check HEIRLOOM_DATABASE_URL and that the database runs; `heirloom doctor` says what works.",
+        ) from error
+    if at != wanted:
+        raise SettingsError(
+            f"The database is at revision {at or 'none'}, and this version of Heirloom needs {wanted}.",
+            "Run `heirloom db upgrade` once, before the API and the workers start.",
+        )
