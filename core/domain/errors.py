@@ -42,15 +42,17 @@ class HeirloomError(Exception):
         message: what happened, one sentence, without file contents or secrets.
         advice: what the person can do next, one sentence; may be empty where nothing helps.
         retryable: whether the same request may succeed later without a change.
+        pointer: which part of what was sent it is about, as a JSON pointer (RFC 6901); may be empty.
     """
 
     code = "internal_error"
     retryable = False
 
-    def __init__(self, message: str, advice: str = "") -> None:
+    def __init__(self, message: str, advice: str = "", *, pointer: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.pointer = pointer
 
     def __str__(self) -> str:
         return f"{self.message} {self.advice}".strip()

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+MIN_ALBUM_PHOTOS = 3
+"""Fewer anchors constrain nothing but their own pose and light; the paper uses about twenty."""
+
 
 class Category(StrEnum):
     """What a subject is; faces of animals are not found by themselves yet."""

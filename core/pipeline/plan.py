@@ -10,16 +10,14 @@ from typing import TypeVar
 
 from core.domain.errors import AlbumTooSmallError, InvalidRecipeError, InvalidRequestError
 from core.domain.mode import Mode
+from core.domain.subject import MIN_ALBUM_PHOTOS
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
-from core.priors.spec import BetasScheduleSpec, PriorSpec
-from core.recipes.schema import Recipe
-
-MIN_ALBUM_PHOTOS = 3
-"""Fewer anchors constrain nothing but their own pose and light; the paper uses about twenty."""
+from core.priors.fit import check_recipe
+from core.priors.spec import PriorSpec
+from core.recipes.schema import MAX_CANDIDATES, Recipe
 
 SUBJECT = "subject"
 _T = TypeVar("_T")
-MAX_CANDIDATES = 8
 
 
 @dataclass(frozen=True)
@@ -67,36 +65,6 @@ class StageCall:
 
 def _hash(*parts: object) -> str:
     return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()
-
-
-def prior_steps(spec: PriorSpec) -> int:
-    """T of a prior."""
-    schedule = spec.schedule
-    return len(schedule.betas) if isinstance(schedule, BetasScheduleSpec) else schedule.steps
-
-
-def check_recipe(recipe: Recipe, spec: PriorSpec) -> None:
-    """Refuse numbers that this prior's schedule cannot serve.
-
-    Raises:
-        InvalidRecipeError: with the allowed range.
-    """
-    total = prior_steps(spec)
-    given = {"restore.noise_steps": recipe.restore.noise_steps}
-    if recipe.album is not None:
-        given["album.start_steps"] = recipe.album.start_steps
-        if recipe.album.start_from == "noise" and recipe.album.start_steps != total:
-            raise InvalidRecipeError(
-                f"album.start_from is 'noise', which needs album.start_steps {total}, not {recipe.album.start_steps}.",
-                "Start from the photo, or from all of the schedule.",
-            )
-    if recipe.finetune is not None and recipe.finetune.timesteps_below is not None:
-        given["finetune.timesteps_below"] = recipe.finetune.timesteps_below
-    for name, value in given.items():
-        if value > total:
-            raise InvalidRecipeError(
-                f"{name} is {value}, allowed is at most {total}.", f"The prior {spec.name!r} has {total} noise steps."
-            )
 
 
 def carried_out(request: RestoreRequest | TuneRequest, recipe: Recipe) -> Recipe:

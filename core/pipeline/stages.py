@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from core.domain.errors import AlbumTooSmallError, BadInputError, CheckpointError
+from core.domain.subject import MIN_ALBUM_PHOTOS
 from core.imaging.align import aligned_crop, largest_face_crop
 from core.imaging.detail import merge_detail
 from core.imaging.faces import DlibFaceFinder, FaceFinder
@@ -17,7 +18,7 @@ from core.pipeline.album import sample_album
 from core.pipeline.artifacts import pack, unpack
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.finetune import finetune
-from core.pipeline.plan import MIN_ALBUM_PHOTOS, StageCall
+from core.pipeline.plan import StageCall
 from core.pipeline.ports import Ports
 from core.pipeline.quality import scores
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest

@@ -76,6 +76,12 @@ class PriorSpec(_Frozen):
     source: str = ""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
+    @property
+    def noise_steps(self) -> int:
+        """T: how many steps its noise schedule has."""
+        schedule = self.schedule
+        return len(schedule.betas) if isinstance(schedule, BetasScheduleSpec) else schedule.steps
+
 
 def read_spec(folder: Path) -> PriorSpec:
     """Read and check a folder's `prior.json`, or describe a folder as diffusers publishes them (hashes its weights).

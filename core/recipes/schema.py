@@ -15,6 +15,8 @@ from core.domain.mode import Mode
 
 Sampler = Literal["ancestral", "dpm-solver++", "sde-dpm-solver++"]
 Steps = Annotated[int, Field(ge=1, le=10_000)]
+MAX_CANDIDATES = 8
+"""Results of one photo, each with other noise."""
 
 
 class _Frozen(BaseModel):
