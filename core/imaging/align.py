@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 
 from core.domain.errors import BadInputError, FaceTooSmallError, NoFaceDetectedError
-from core.imaging.faces import Face, FaceFinder
+from core.imaging.faces import MIN_EYE_DISTANCE_PIXELS, Box, Face, FaceFinder
 
-MIN_EYE_DISTANCE_PIXELS = 12.0
 MIN_CROP_PIXELS = 32
 MAX_CROP_PIXELS = 1_024
 _SHRINK_TOLERANCE = 0.05
+
+_EYES_TO_MOUTH = 1.07
+"""In eye distances, where only the eyes are known: the median of 80 faces from two albums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +53,44 @@ def alignment_of(landmarks: np.ndarray) -> Alignment:
     Args:
         landmarks: [68, 2] float64, (x, y) in photo pixels.
     """
-    eye_left, eye_right = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
-    eyes = (eye_left + eye_right) / 2
+    eyes = np.stack([landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)])
+    return _framed(eyes, landmarks[[48, 54]])
+
+
+def alignment_of_face(face: Face) -> Alignment:
+    """The FFHQ square of a face, whichever landmarks it has; with the eyes alone the mouth lies where mouths do."""
+    if face.mouth is not None:
+        return _framed(face.eyes, face.mouth)
+    left, right = face.eyes
+    along = right - left
+    mouth = (left + right) / 2 + _EYES_TO_MOUTH * np.array([-along[1], along[0]])
+    return _framed(face.eyes, np.stack([mouth, mouth]))
+
+
+def alignment_of_box(box: Box) -> Alignment:
+    """The upright square around a box, for pictures that have no human face (a cat, a whole image).
+
+    Args:
+        box: left, top, right, bottom in photo pixels; the square has its centre and its longer side.
+    """
+    left, top, right, bottom = box
+    x, y = (left + right) / 2, (top + bottom) / 2
+    half = max(right - left, bottom - top) / 2
+    corners = [(x - half, y - half), (x - half, y + half), (x + half, y + half), (x + half, y - half)]
+    return Alignment(np.array(corners, dtype=np.float64))
+
+
+def _framed(eyes: np.ndarray, mouth_corners: np.ndarray) -> Alignment:
+    eye_left, eye_right = eyes
+    middle = (eye_left + eye_right) / 2
     eye_to_eye = eye_right - eye_left
-    mouth = (landmarks[48] + landmarks[54]) / 2
-    eye_to_mouth = mouth - eyes
+    mouth = (mouth_corners[0] + mouth_corners[1]) / 2
+    eye_to_mouth = mouth - middle
     # Half of the square's horizontal axis: along the eyes, corrected by the perpendicular of eyes-to-mouth.
     x = eye_to_eye - np.array([-eye_to_mouth[1], eye_to_mouth[0]])
     x = x / np.hypot(*x) * max(np.hypot(*eye_to_eye) * 2.0, np.hypot(*eye_to_mouth) * 1.8)
     y = np.array([-x[1], x[0]])
-    centre = eyes + eye_to_mouth * 0.1
+    centre = middle + eye_to_mouth * 0.1
     return Alignment(np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y]))
 
 
@@ -139,7 +169,7 @@ def largest_face_crop(image: np.ndarray, finder: FaceFinder) -> AlignedCrop:
             f"The eyes are {apart:.0f} pixels apart; at least {MIN_EYE_DISTANCE_PIXELS:.0f} are needed.",
             "Scan or download the photo at a higher resolution.",
         )
-    alignment = alignment_of(face.landmarks)
+    alignment = alignment_of_face(face)
     size = int(np.clip(round(alignment.side_pixels), MIN_CROP_PIXELS, MAX_CROP_PIXELS))
     return AlignedCrop(align_face(image, alignment, size), alignment, face)
 
