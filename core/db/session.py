@@ -19,6 +19,14 @@ LOCK_TIMEOUT_SECONDS = 10
 IDLE_TIMEOUT_SECONDS = 60
 SQLITE_BUSY_TIMEOUT_SECONDS = 15
 _POOL = 10
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A database host that vanishes answers nothing at all: without these a query to it waits for many minutes."""
 _WAL_SAFE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """Older libraries can corrupt a database when its write-ahead log is reset."""
 
@@ -71,6 +79,16 @@ class Database:
             finally:
                 session.rollback()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """As `read`, but all its queries see the database at one moment, on Postgres too."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})
+            try:
+                yield session
+            finally:
+                session.rollback()
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -87,22 +105,23 @@ def now_of(session: Session) -> datetime:
 def _engine(url: str, pool_size: int) -> Engine:
     try:
         address = make_url(url)
-    except Exception as error:
+    except Exception:
         raise SettingsError(
             "HEIRLOOM_DATABASE_URL cannot be read.", "Write postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE."
-        ) from error
+        ) from None  # the original shows the address, and so the password
     backend = address.get_backend_name()
     if backend == "sqlite":
         engine = create_engine(
             address,
             pool_size=pool_size,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error's text goes into logs; people's file names do not
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    if backend != "postgresql":
+    if backend not in ("postgresql", "postgres"):  # some hosts' addresses begin with the short form
         raise SettingsError(
             f"HEIRLOOM_DATABASE_URL names {backend}, which is not one of our databases.", "Use Postgres or SQLite."
         )
@@ -116,7 +135,8 @@ def _engine(url: str, pool_size: int) -> Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=LOCK_TIMEOUT_SECONDS,
-        connect_args={"options": options, "connect_timeout": 5, "application_name": "heirloom"},
+        hide_parameters=True,
+        connect_args={"options": options, "application_name": "heirloom", **_NETWORK},
     )
 
 

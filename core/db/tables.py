@@ -7,7 +7,7 @@ fails where they and this file differ.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, TextClause, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from core.db.types import BigId, Instant, Json
@@ -32,6 +32,11 @@ class Base(DeclarativeBase):
 
 def _owner() -> Mapped[str]:
     return mapped_column(ID, ForeignKey("owners.id"), index=True)
+
+
+def _index(name: str, *columns: str | TextClause, where: str) -> Index:
+    """An index of some rows only, on both databases: a queue's index must not grow with what was done long ago."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Owner(Base):
@@ -61,7 +66,8 @@ class ApiKey(Base):
 class Blob(Base):
     """Stored bytes of one owner, known by their hash; the same bytes twice are one blob.
 
-    `staging`: written, and named by nothing yet; swept after a day. `ready`: named by a row since its transaction.
+    `staging`: written, and named by nothing yet. `ready`: named by a row since its transaction. `renewed_at`: when it
+    was last written or named; what no row names is swept a day after that.
     """
 
     __tablename__ = "blobs"
@@ -69,7 +75,7 @@ class Blob(Base):
     sha256: Mapped[str] = mapped_column(SHA256, primary_key=True)
     size_bytes: Mapped[int] = mapped_column(BigId)
     state: Mapped[str] = mapped_column(String(16))
-    created_at: Mapped[datetime]
+    renewed_at: Mapped[datetime]
 
 
 class BlobChunk(Base):
@@ -167,15 +173,18 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index("ix_jobs_queue", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
-        Index("ix_jobs_running", "lease_until", postgresql_where=text("status = 'running'")),
+        _index("ix_jobs_queue", text("priority DESC"), "id", where="status = 'queued'"),
+        _index("ix_jobs_batch_key", "batch_key", where="status = 'queued'"),
+        _index("ix_jobs_running", "lease_until", where="status = 'running'"),
+        _index("ix_jobs_open", "owner_id", where="finished_at IS NULL"),
+        _index("ix_jobs_timings", "recipe_digest", "kind", "finished_at", where="status = 'succeeded'"),
         Index("ix_jobs_owner_id_id", "owner_id", "id"),
         Index("ix_jobs_waits_for_job_id", "waits_for_job_id"),
     )
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     owner_id: Mapped[str] = mapped_column(ID, ForeignKey("owners.id"))
     kind: Mapped[str] = mapped_column(String(16))
-    status: Mapped[str] = mapped_column(String(16), index=True)
+    status: Mapped[str] = mapped_column(String(16))
     stage: Mapped[str | None] = mapped_column(String(16))
     priority: Mapped[int] = mapped_column(Integer, default=0)
     subject_id: Mapped[str | None] = mapped_column(ID, index=True)
@@ -189,7 +198,7 @@ class Job(Base):
     recipe_digest: Mapped[str] = mapped_column(SHA256)
     seed: Mapped[int] = mapped_column(BigId)
     options: Mapped[dict[str, Any]]
-    batch_key: Mapped[str | None] = mapped_column(SHA256, index=True)
+    batch_key: Mapped[str | None] = mapped_column(SHA256)
     cost_forwards: Mapped[int] = mapped_column(BigId, default=0)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     crashes: Mapped[int] = mapped_column(Integer, default=0)

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""None is NULL, so that IS NULL finds it; it would be the JSON text `null` otherwise."""
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts up by itself only in a column that is declared INTEGER."""
 

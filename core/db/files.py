@@ -1,0 +1,41 @@
+"""Files as their owner sees them: uploads and results."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.db.tables import File
+
+
+def insert(session: Session, file: File) -> File:
+    """Name a blob; the caller marks it ready in the same transaction (`core.db.blobs.mark_ready`)."""
+    session.add(file)
+    session.flush()
+    return file
+
+
+def get(session: Session, owner_id: str, file_id: str) -> File | None:
+    """An owner's file."""
+    return session.scalars(select(File).where(File.owner_id == owner_id, File.id == file_id)).first()
+
+
+def listed(session: Session, owner_id: str, limit: int, before_id: str | None = None) -> Sequence[File]:
+    """An owner's files, newest first, those older than `before_id`."""
+    query = select(File).where(File.owner_id == owner_id).order_by(File.id.desc()).limit(limit)
+    return session.scalars(query if before_id is None else query.where(File.id < before_id)).all()
+
+
+def delete(session: Session, owner_id: str, file_id: str) -> bool:
+    """Take the name away; whether there was one. The bytes are swept once nothing names them."""
+    statement = sql_delete(File).where(File.owner_id == owner_id, File.id == file_id).returning(File.id)
+    return session.execute(statement).first() is not None
+
+
+def delete_expired(session: Session, now: datetime, most: int = 1000) -> list[str]:
+    """Take away the names whose time is over; their ids."""
+    late = select(File.id).where(File.expires_at <= now).limit(most)
+    statement = sql_delete(File).where(File.id.in_(late.scalar_subquery())).returning(File.id)
+    return list(session.scalars(statement))
