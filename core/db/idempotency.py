@@ -1,0 +1,63 @@
+"""The answers to POSTs, kept for their repetition."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.db.tables import IdempotencyKey
+
+
+def get(session: Session, owner_id: str, key: str) -> IdempotencyKey | None:
+    """What is known of a key; locked, so that two repetitions do not both take it over."""
+    query = select(IdempotencyKey).where(IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
+    return session.scalars(query.with_for_update()).first()
+
+
+def insert(session: Session, owner_id: str, key: str, request_sha256: str, now: datetime, expires_at: datetime) -> bool:
+    """Note that a request is being answered; False where another was noted in this moment."""
+    row = IdempotencyKey(
+        owner_id=owner_id,
+        key=key,
+        request_sha256=request_sha256,
+        status_code=None,
+        headers={},
+        body=None,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        return False
+    return True
+
+
+def answer(
+    session: Session, owner_id: str, key: str, status: int, headers: dict[str, Any], body: bytes, expires_at: datetime
+) -> None:
+    """Keep the answer, in the transaction that makes it true."""
+    row = session.get(IdempotencyKey, (owner_id, key))
+    if row is not None:
+        row.status_code, row.headers, row.body, row.expires_at = status, headers, body, expires_at
+        session.flush()
+
+
+def release(session: Session, owner_id: str, key: str) -> None:
+    """Forget a key whose request came to nothing."""
+    session.execute(
+        delete(IdempotencyKey).where(
+            IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key, IdempotencyKey.status_code.is_(None)
+        )
+    )
+
+
+def delete_expired(session: Session, now: datetime, owner_id: str | None = None) -> None:
+    """Forget what was kept long enough."""
+    expired = IdempotencyKey.expires_at <= now
+    mine = IdempotencyKey.owner_id == owner_id if owner_id is not None else expired
+    session.execute(delete(IdempotencyKey).where(expired, mine))

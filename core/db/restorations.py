@@ -1,0 +1,52 @@
+"""Restorations as their owner sees them, with their candidates."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from core.db.tables import CandidateRow, Restoration
+
+
+def insert(session: Session, restoration: Restoration) -> Restoration:
+    """A new restoration."""
+    session.add(restoration)
+    session.flush()
+    return restoration
+
+
+def get(session: Session, owner_id: str, restoration_id: str, *, lock: bool = False) -> Restoration | None:
+    """An owner's restoration."""
+    query = select(Restoration).where(Restoration.owner_id == owner_id, Restoration.id == restoration_id)
+    return session.scalars(query.with_for_update() if lock else query).first()
+
+
+def listed(
+    session: Session, owner_id: str, limit: int, before_id: str | None = None, subject_id: str | None = None
+) -> Sequence[Restoration]:
+    """An owner's restorations, newest first, those older than `before_id`."""
+    query = select(Restoration).where(Restoration.owner_id == owner_id).order_by(Restoration.id.desc()).limit(limit)
+    query = query if subject_id is None else query.where(Restoration.subject_id == subject_id)
+    return session.scalars(query if before_id is None else query.where(Restoration.id < before_id)).all()
+
+
+def candidates_of(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> Sequence[CandidateRow]:
+    """The candidates of some restorations, face by face, best first."""
+    query = select(CandidateRow).where(
+        CandidateRow.owner_id == owner_id, CandidateRow.restoration_id.in_(restoration_ids)
+    )
+    return session.scalars(query.order_by(CandidateRow.restoration_id, CandidateRow.face, CandidateRow.number)).all()
+
+
+def of_subject(session: Session, owner_id: str, subject_id: str) -> Sequence[Restoration]:
+    """All restorations that a subject's checkpoints made."""
+    query = select(Restoration).where(Restoration.owner_id == owner_id, Restoration.subject_id == subject_id)
+    return session.scalars(query).all()
+
+
+def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> None:
+    """Forget restorations and what they gave."""
+    ids = list(restoration_ids)
+    mine = CandidateRow.owner_id == owner_id
+    session.execute(delete(CandidateRow).where(mine, CandidateRow.restoration_id.in_(ids)))
+    session.execute(delete(Restoration).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids)))

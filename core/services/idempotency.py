@@ -1,0 +1,71 @@
+"""Idempotency-Key: a POST that is repeated with the same key and body gets the first one's answer.
+
+A key is reserved in a transaction of its own before the work begins; the answer is kept in the transaction that does
+the work, so that both are there or neither. Work that came to nothing gives the key back.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.db import idempotency
+from core.db.session import now_of
+from core.domain.errors import IdempotencyInFlightError, IdempotencyMismatchError
+
+LIFE = timedelta(hours=24)
+IN_FLIGHT_LIFE = timedelta(minutes=10)
+"""After that a request without an answer is taken for dead: its process ended before it could give the key back."""
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """What the first request was answered."""
+
+    status: int
+    headers: dict[str, Any]
+    body: bytes
+
+
+def reserve(session: Session, owner_id: str, key: str, request_sha256: str) -> StoredAnswer | None:
+    """Take a key for a request.
+
+    Args:
+        session: a transaction of its own, committed before the work begins.
+        owner_id: whose key.
+        key: as the caller chose it.
+        request_sha256: of method, path and body.
+
+    Returns:
+        The answer of the first request; None if this is the first.
+
+    Raises:
+        IdempotencyMismatchError: the key was used for another request.
+        IdempotencyInFlightError: the first request is still being answered.
+    """
+    now = now_of(session)
+    idempotency.delete_expired(session, now, owner_id)
+    if idempotency.insert(session, owner_id, key, request_sha256, now, now + IN_FLIGHT_LIFE):
+        return None
+    known = idempotency.get(session, owner_id, key)
+    if known is not None and known.request_sha256 != request_sha256:
+        raise IdempotencyMismatchError(
+            "This Idempotency-Key was used for another request.", "Use a new key for each new request."
+        )
+    if known is None or known.status_code is None:
+        raise IdempotencyInFlightError(
+            "The first request with this Idempotency-Key is still being answered.", "Repeat it in a few seconds."
+        )
+    return StoredAnswer(known.status_code, known.headers, known.body or b"")
+
+
+def keep(session: Session, owner_id: str, key: str, answer: StoredAnswer) -> None:
+    """Keep an answer for a day, in the transaction that did the work."""
+    expires_at = now_of(session) + LIFE
+    idempotency.answer(session, owner_id, key, answer.status, answer.headers, answer.body, expires_at)
+
+
+def release(session: Session, owner_id: str, key: str) -> None:
+    """Give a key back whose request came to nothing."""
+    idempotency.release(session, owner_id, key)

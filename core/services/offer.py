@@ -1,0 +1,93 @@
+"""What this service restores with: one prior, and the recipes that fit it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from core.domain.errors import InvalidRecipeError
+from core.domain.mode import Mode
+from core.priors.fit import check_recipe
+from core.priors.spec import PriorSpec
+from core.recipes.presets import PRESETS, Preset, default_preset, preset
+from core.recipes.schema import Recipe, noise_steps_for, override
+
+
+@dataclass(frozen=True)
+class Dials:
+    """What a caller changes of a recipe.
+
+    Attributes:
+        recipe: a preset's name; None: the default of the mode.
+        noise_steps: K; None: the recipe's.
+        fidelity: 0 … 1 instead of K, 1 the most faithful; None, and "auto": the recipe's K.
+    """
+
+    recipe: str | None = None
+    noise_steps: int | None = None
+    fidelity: float | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be asked for.
+
+    Attributes:
+        prior: what every job is made with.
+        own: the operator's own recipes.
+        default_name: the recipe that the operator made the default of its mode; empty: ours.
+    """
+
+    prior: PriorSpec
+    own: Mapping[str, Preset] = field(default_factory=dict)
+    default_name: str = ""
+
+    def presets(self) -> dict[str, Preset]:
+        """Every recipe there is, by name."""
+        return {**PRESETS, **self.own}
+
+    def default(self, mode: Mode) -> Recipe:
+        """What is taken where a caller names nothing."""
+        if self.default_name:
+            chosen = preset(self.default_name, self.own).recipe
+            if chosen.mode is mode:
+                return chosen
+        return default_preset(mode, self.prior.resolution).recipe
+
+    def recipe(self, mode: Mode, dials: Dials) -> Recipe:
+        """The recipe of a job, complete and checked against the prior.
+
+        Raises:
+            InvalidRecipeError: no such recipe, one of another mode, or a K that the prior does not have; it points at
+                the member that is wrong.
+        """
+        recipe = self._named(mode, dials.recipe) if dials.recipe is not None else self.default(mode)
+        steps, member = dials.noise_steps, "/noise_steps"
+        if dials.fidelity is not None:
+            steps, member = noise_steps_for(dials.fidelity), "/fidelity"
+        if steps is not None:
+            total = self.prior.noise_steps
+            if not 1 <= steps <= total:
+                raise InvalidRecipeError(
+                    f"noise_steps is {steps}, allowed is at least 1 and at most {total}.",
+                    f"The prior {self.prior.name!r} has {total} noise steps; the default is {recipe.restore.noise_steps}.",
+                    pointer=member,
+                )
+            recipe = override(recipe, {"restore.noise_steps": steps})
+        try:
+            check_recipe(recipe, self.prior)
+        except InvalidRecipeError as error:
+            raise InvalidRecipeError(error.message, error.advice, pointer="/recipe") from error
+        return recipe
+
+    def _named(self, mode: Mode, name: str) -> Recipe:
+        try:
+            recipe = preset(name, self.own).recipe
+        except InvalidRecipeError as error:
+            raise InvalidRecipeError(error.message, error.advice, pointer="/recipe") from error
+        if recipe.mode is not mode:
+            fitting = [name for name, one in self.presets().items() if one.recipe.mode is mode]
+            raise InvalidRecipeError(
+                f"The recipe {name!r} is {recipe.mode}, and this is to be {mode}.",
+                f"Choose one of {', '.join(fitting)}, or leave it out.",
+                pointer="/recipe",
+            )
+        return recipe
