@@ -11,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from core.domain.errors import ArchiveRejectedError, BadInputError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
+_END_BYTES = _END_RECORD.size + 0xFFFF
+"""The end record, and the longest comment that may follow it."""
 _UNIX_LINK = 0o120000
 _ADVICE = "Zip the photos again, without encryption, links or other zips inside."
 
@@ -78,13 +81,26 @@ def read_album(path: Path, limits: ArchiveLimits | None = None) -> list[ArchiveP
 
 def read_album_zip(data: bytes, limits: ArchiveLimits | None = None) -> list[ArchivePhoto]:
     """Read the images of a zip; arguments and errors as for `read_album`."""
+    return _not_empty(list(photos_of_zip(BytesIO(data), limits)))
+
+
+def photos_of_zip(file: BinaryIO, limits: ArchiveLimits | None = None) -> Iterator[ArchivePhoto]:
+    """The images of a zip, one after the other, sorted by name; other files are left out.
+
+    Args:
+        file: can be sought in; the whole directory is checked before the first photo comes.
+        limits: see there.
+
+    Raises:
+        ArchiveRejectedError: a zip that is broken, or that we do not open.
+    """
     limits = limits or ArchiveLimits()
-    _check_end_record(data, limits)
     try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
+        _check_end_record(file, limits)
+        with zipfile.ZipFile(file) as archive:
             entries = [info for info in archive.infolist() if not info.is_dir()]
-            _check_entries(entries, data)
-            return _not_empty(_read(archive, sorted(entries, key=lambda info: info.filename), limits))
+            _check_entries(entries, file)
+            yield from _read(archive, sorted(entries, key=lambda info: info.filename), limits)
     except BadInputError:
         raise
     except Exception as error:  # zipfile raises nine kinds of exception on broken files: one boundary for all
@@ -131,23 +147,26 @@ def _wanted(name: str) -> bool:
     return not any(_hidden(part) for part in parts) and path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def _check_end_record(data: bytes, limits: ArchiveLimits) -> None:
+def _check_end_record(file: BinaryIO, limits: ArchiveLimits) -> None:
     """Refuse a directory that is too large before `zipfile` builds an object for each of its entries."""
-    at = data.rfind(_END_SIGNATURE, max(0, len(data) - 65_557))
-    if at < 0 or at + _END_RECORD.size > len(data):
+    begin = max(0, file.seek(0, os.SEEK_END) - _END_BYTES)
+    file.seek(begin)
+    tail = file.read(_END_BYTES)
+    at = tail.rfind(_END_SIGNATURE)
+    if at < 0 or at + _END_RECORD.size > len(tail):
         raise ArchiveRejectedError("The file is not a zip.", "Send the photos as one zip file.")
-    _, disk, directory_disk, _, entries, size, offset, _ = _END_RECORD.unpack_from(data, at)
+    _, disk, directory_disk, _, entries, size, offset, _ = _END_RECORD.unpack_from(tail, at)
     if disk or directory_disk or entries == 0xFFFF or 0xFFFFFFFF in (size, offset):
         raise ArchiveRejectedError("The zip is split over several files, or is of the 64-bit kind.", _ADVICE)
     if entries > limits.max_entries or size > limits.max_directory_bytes:
         raise ArchiveRejectedError(
             f"The zip holds {entries:,} entries; allowed are {limits.max_entries:,}.", "Send fewer photos at once."
         )
-    if offset + size > at:
+    if offset + size > begin + at:
         raise ArchiveRejectedError("The zip is damaged.", _ADVICE)
 
 
-def _check_entries(entries: Sequence[zipfile.ZipInfo], data: bytes) -> None:
+def _check_entries(entries: Sequence[zipfile.ZipInfo], file: BinaryIO) -> None:
     last_end = 0
     for info in sorted(entries, key=lambda entry: entry.header_offset):
         if info.flag_bits & 0x1:
@@ -161,17 +180,19 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], data: bytes) -> None:
         # Python ≤ 3.11.7 opens bombs whose entries share the same bytes: each must begin after the one before ends.
         if info.header_offset < last_end:
             raise ArchiveRejectedError("The zip's entries overlap.", _ADVICE)
-        last_end = _data_start(data, info.header_offset) + info.compress_size
+        last_end = _data_start(file, info.header_offset) + info.compress_size
 
 
-def _data_start(data: bytes, header_offset: int) -> int:
+def _data_start(file: BinaryIO, header_offset: int) -> int:
     """Where an entry's own bytes begin: after its 30-byte local header, name and extra field."""
-    name_length, extra_length = struct.unpack_from("<HH", data, header_offset + 26)
+    file.seek(header_offset + 26)
+    name_length, extra_length = struct.unpack("<HH", file.read(4))
     return int(header_offset + 30 + name_length + extra_length)
 
 
-def _read(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[ArchivePhoto]:
-    photos = []
+def _read(
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits
+) -> Iterator[ArchivePhoto]:
     total = 0
     for info in entries:
         if not _wanted(info.filename):
@@ -183,5 +204,4 @@ def _read(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], limits: 
             raise ArchiveRejectedError("The zip's photos are too large together.", "Send fewer or smaller photos.")
         if len(content) > 2**20 and len(content) > limits.max_ratio * max(1, info.compress_size):
             raise ArchiveRejectedError("The zip decompresses to far more than it holds.", _ADVICE)
-        photos.append(ArchivePhoto(PurePosixPath(info.filename).name, content))
-    return photos
+        yield ArchivePhoto(PurePosixPath(info.filename).name, content)
