@@ -7,11 +7,14 @@ import typer
 from cli.demo import demo_command
 from cli.doctor import doctor_command
 from cli.errors import fail
+from cli.keys import keys_app
 from cli.models import models_app
 from cli.recipes import recipes_command
 from cli.restore import restore_command
+from cli.serve import serve_command
 from cli.train import train_command
 from cli.tune import tune_command
+from cli.worker import worker_command
 from core.domain.errors import HeirloomError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -21,7 +24,10 @@ app.command("tune")(tune_command)
 app.command("recipes")(recipes_command)
 app.command("doctor")(doctor_command)
 app.command("demo")(demo_command)
+app.command("serve")(serve_command)
+app.command("worker")(worker_command)
 app.add_typer(models_app, name="models")
+app.add_typer(keys_app, name="keys")
 
 
 @app.callback()

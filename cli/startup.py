@@ -1,13 +1,19 @@
 """What comes before serving or working: a private home, a database at the right revision, a prior that may be used."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.domain.errors import OutputUnwritableError, SettingsError
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior
 from core.priors.spec import PriorSpec
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.db.session import Database
 
 PRIVATE = 0o700
 
@@ -24,11 +30,21 @@ def prepare(settings: Settings) -> PriorSpec:
     """
     spec = describe_prior(settings.prior, settings.home)
     check_licence(spec, embedded=settings.embedded, accepted=settings.accept_research_prior)
-    if settings.embedded:
-        os.umask(0o077)  # what is written from here on holds faces
-        make_private(settings.home)
     prepare_database(settings)
     return spec
+
+
+@contextmanager
+def open_database(settings: Settings) -> "Iterator[Database]":
+    """The database, ready to be used, closed at the end; errors as for `prepare_database`."""
+    from core.db.session import Database  # here: commands that need none do not wait for it
+
+    prepare_database(settings)
+    database = Database(settings.database_address, pool_size=1)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def make_private(home: Path) -> None:
@@ -49,25 +65,20 @@ def make_private(home: Path) -> None:
 
 
 def prepare_database(settings: Settings) -> None:
-    """Migrate the embedded database; of a server's, which has an operator, demand that it is migrated.
+    """Make and migrate the embedded database; of a server's, which has an operator, demand that it is migrated.
 
     Raises:
-        SettingsError: it cannot be reached, or is at another revision.
+        OutputUnwritableError: the home cannot be made.
+        SettingsError: the database cannot be reached, or is at another revision.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     from migrations import run
 
     url = settings.database_address
-    try:
-        if settings.embedded:
-            run.upgrade(url)
-        at, wanted = run.current(url), run.head()
-    except SQLAlchemyError as error:
-        raise SettingsError(
-            "The database cannot be reached, or refuses us.",
-            "Check HEIRLOOM_DATABASE_URL and that the database runs; `heirloom doctor` says what works.",
-        ) from error
+    if settings.embedded:
+        os.umask(0o077)  # what is written from here on holds faces
+        make_private(settings.home)
+        run.upgrade(url)
+    at, wanted = run.current(url), run.newest()
     if at != wanted:
         raise SettingsError(
             f"The database is at revision {at or 'none'}, and this version of Heirloom needs {wanted}.",

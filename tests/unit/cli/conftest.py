@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -20,6 +21,14 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HEIRLOOM_PRIOR", str(save_prior(folder / "priors" / "tiny")))
     monkeypatch.delenv("HEIRLOOM_DEFAULT_RECIPE", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def umask():
+    """What a start narrows for its process is put back."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def save_prior(folder, seed=0, **changes):

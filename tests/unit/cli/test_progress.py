@@ -61,3 +61,11 @@ def test_each_item_begins_its_own_clock_and_count():
         bars.report("finetune", "photo-1", 0, 20)
         (task,) = bars._progress.tasks
         assert (task.completed, task.total, task.fields["resumed_at"]) == (0, 20, 0)
+
+
+def test_photos_that_are_a_step_each_are_counted_on_one_clock():
+    with StageBars() as bars:
+        for number in range(1, 4):
+            bars.report("align", f"album-{number}", number, 40)
+        [task] = bars._progress.tasks
+    assert (task.completed, task.total, task.fields["resumed_at"]) == (3, 40, 1)
