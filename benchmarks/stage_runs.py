@@ -150,7 +150,7 @@ def _album(prior: UNetPrior, recipe: AlbumRecipe, settings: Settings, clock: Clo
                 0,
                 "benchmark",
                 range(begin, begin + batch),
-                on_step=clock.tick,
+                on_step=lambda done, _: clock.tick(done),
                 load_state=lambda: None,
                 save_state=lambda _: None,
             )
@@ -187,7 +187,9 @@ def _restore(prior: UNetPrior, recipe: RestoreRecipe, settings: Settings, clock:
         numbers = {"sampler": "dpm-solver++", "noise_steps": noise_steps, "sampler_steps": steps}
         recipe = recipe.model_copy(update=numbers)
     with PassCounter(prior.network) as counted:
-        restore_batch(prior, _faces(prior, 1), recipe, [0], ["benchmark"], [0], on_step=lambda done, _: clock.tick(done))
+        restore_batch(
+            prior, _faces(prior, 1), recipe, [0], ["benchmark"], [0], on_step=lambda done, _: clock.tick(done)
+        )
     return Work(steps, whole, plain=counted.plain, guided=counted.guided)
 
 

@@ -77,7 +77,7 @@ def new_progress(quiet: bool) -> Progress:
 
 
 class StageBars:
-    """The pipeline's `Progress` port as bars: one per stage, for the item in hand; many photos need no more.
+    """The pipeline's `Progress` port as bars: one per stage, for the item in hand, or over items that are a step each.
 
     Where standard error is no terminal, each finished stage prints one line instead.
     """
@@ -87,6 +87,7 @@ class StageBars:
         self._progress = new_progress(quiet)
         self._quiet = quiet
         self._current: tuple[str, str] | None = None
+        self._done = 0
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "StageBars":
@@ -103,11 +104,12 @@ class StageBars:
     def report(self, stage: str, item: str, done: int, total: int) -> None:
         """See `core.pipeline.ports.Progress`."""
         description = f"{stage:<9} {item}"
+        counts_items = self._current is not None and self._current[0] == stage and done == self._done + 1
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(description, total=total, resumed_at=done)
-        elif self._current != (stage, item):
+        elif self._current != (stage, item) and not counts_items:
             self._progress.reset(self._tasks[stage], total=total, description=description, resumed_at=done)
-        self._current = (stage, item)
-        self._progress.update(self._tasks[stage], completed=done, total=total)
+        self._current, self._done = (stage, item), done
+        self._progress.update(self._tasks[stage], completed=done, total=total, description=description)
         if done == total and self._progress.disable and not self._quiet:
             console.print(f"{stage} {item}: done", highlight=False)

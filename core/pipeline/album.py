@@ -1,8 +1,5 @@
 """The generative album: anchors sampled from the photo itself, pulled towards it at every n-th step."""
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,13 +8,9 @@ from core.diffusion.guidance import GuidanceNorm, SkipGuidance
 from core.diffusion.images import image_to_tensor, tensor_to_images
 from core.diffusion.process import add_noise
 from core.diffusion.seeds import NoiseStream, image_generator
-from core.domain.errors import CancelledError
-from core.pipeline.artifacts import pack, unpack
-from core.pipeline.sampling import sample
-from core.priors.base import Prior, denoiser_of
+from core.pipeline.chain import LoadState, OnSteps, SaveState, run_chain
+from core.priors.base import Prior
 from core.recipes.schema import AlbumRecipe
-
-SAVE_EVERY_SECONDS = 10.0
 
 
 def album_noise(prior: Prior, seed: int, photo_id: str, indices: range) -> NoiseStream:
@@ -41,9 +34,9 @@ def sample_album(
     photo_id: str,
     indices: range,
     *,
-    on_step: Callable[[int], None],
-    load_state: Callable[[], bytes | None],
-    save_state: Callable[[bytes], None],
+    on_step: OnSteps,
+    load_state: LoadState,
+    save_state: SaveState,
 ) -> list[np.ndarray]:
     """Sample one batch of anchors (paper, section 4.1; equation 6).
 
@@ -54,7 +47,7 @@ def sample_album(
         seed: the request's.
         photo_id: see `album_noise`.
         indices: which images of the album to make; one batch.
-        on_step: told the steps done so far, 0 … K.
+        on_step: told (steps done, K) after each network call; may raise to stop.
         load_state: the saved state of this batch's chain, or None.
         save_state: keeps the chain's state; called every ten seconds. Few-step chains have none: they start over.
 
@@ -70,32 +63,19 @@ def sample_album(
         GuidanceNorm(recipe.guidance_norm),
         recipe.dense_guidance_steps,
     )
-    whole = recipe.start_steps
-    remaining, x = whole, _start(prior, degraded, recipe, noise)
-    resumable = recipe.sampler == "ancestral"
-    if resumable and (state := load_state()) is not None:
-        arrays, values = unpack(state)
-        remaining, x = int(values["remaining"]), torch.from_numpy(arrays["x"]).to(prior.device)
-        noise.load_state(torch.from_numpy(arrays["noise"]))
-    saved_at = time.monotonic()
-
-    def keep(left: int, current: Tensor) -> None:
-        if resumable and left:
-            save_state(pack({"x": current.cpu().numpy(), "noise": noise.state().numpy()}, {"remaining": left}))
-
-    def after(left: int, current: Tensor) -> None:
-        nonlocal saved_at
-        try:
-            on_step(whole - left)
-        except CancelledError:
-            keep(left, current)
-            raise
-        if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-            keep(left, current)
-            saved_at = time.monotonic()
-
-    on_step(whole - remaining)
-    return tensor_to_images(sample(denoiser_of(prior), x, remaining, noise, recipe, guidance, after, chain_start=whole))
+    return tensor_to_images(
+        run_chain(
+            prior,
+            _start(prior, degraded, recipe, noise),
+            recipe.start_steps,
+            noise,
+            recipe,
+            on_step=on_step,
+            load_state=load_state,
+            save_state=save_state,
+            guidance=guidance,
+        )
+    )
 
 
 def _start(prior: Prior, degraded: Tensor, recipe: AlbumRecipe, noise: NoiseStream) -> Tensor:

@@ -1,6 +1,6 @@
 """Restoration: noise the photo to step K, denoise it with the (constrained) prior (equations 1 and 2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,8 +8,8 @@ import torch
 from core.diffusion.images import images_to_tensor, tensor_to_images
 from core.diffusion.process import add_noise
 from core.diffusion.seeds import NoiseStream, image_generator
-from core.pipeline.sampling import sample
-from core.priors.base import Prior, denoiser_of
+from core.pipeline.chain import LoadState, OnSteps, SaveState, run_chain
+from core.priors.base import Prior
 from core.recipes.schema import RestoreRecipe
 
 
@@ -21,7 +21,9 @@ def restore_batch(
     photo_ids: Sequence[str],
     candidates: Sequence[int],
     *,
-    on_step: Callable[[int, int], None],
+    on_step: OnSteps,
+    load_state: LoadState = lambda: None,
+    save_state: SaveState = lambda _: None,
 ) -> list[np.ndarray]:
     """Restore a batch of photos with one prior.
 
@@ -33,6 +35,8 @@ def restore_batch(
         photo_ids: N content hashes: a photo's noise does not depend on its place in the batch.
         candidates: N candidate numbers; each number is another noise for the same photo.
         on_step: told (steps done, steps in all) after each network call; may raise to stop.
+        load_state: the saved state of this batch's chain, or None.
+        save_state: keeps the chain's state, see `run_chain`.
 
     Returns:
         N restored crops, [R, R, 3] uint8.
@@ -46,9 +50,14 @@ def restore_batch(
     degraded = images_to_tensor(list(photos)).to(prior.device)
     t = torch.full((len(photos),), recipe.noise_steps - 1, dtype=torch.int64, device=prior.device)
     start = add_noise(degraded, noise(), t, prior.schedule)
-    whole = recipe.noise_steps
-
-    restored = sample(
-        denoiser_of(prior), start, whole, noise, recipe, on_step=lambda left, _: on_step(whole - left, whole)
+    restored = run_chain(
+        prior,
+        start,
+        recipe.noise_steps,
+        noise,
+        recipe,
+        on_step=on_step,
+        load_state=load_state,
+        save_state=save_state,
     )
     return tensor_to_images(restored)

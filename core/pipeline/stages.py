@@ -96,8 +96,9 @@ class Context:
         return request.seed_of(call.sources[0])
 
     def resume_state(self, call: StageCall) -> tuple[Callable[[], bytes | None], Callable[[bytes], None]]:
-        """How a call loads and saves where it stopped; a part of a batch has a state of its own."""
-        key = (f"resume-{call.stage}", f"{call.items[0]}+{len(call.items)}", call.hashes[0])
+        """How a call loads and saves where it stopped; a part of a batch, or another batch, has a state of its own."""
+        batch = hashlib.sha256("".join(call.hashes).encode()).hexdigest()
+        key = (f"resume-{call.stage}", f"{call.items[0]}+{len(call.items)}", batch)
         self._resume_keys.append(key)
         return partial(self.ports.store.get, *key), partial(self.ports.store.put, *key)
 
@@ -106,6 +107,12 @@ class Context:
         for key in self._resume_keys:
             self.ports.store.discard(*key)
         self._resume_keys.clear()
+
+    def place(self, call: StageCall) -> tuple[int, int]:
+        """Which one of its kind a call for one photo is, and how many there are: each is a step of its stage."""
+        kind = call.items[0].partition("-")[0]
+        alike = sum(stage == call.stage and item.partition("-")[0] == kind for stage, item in self.hashes)
+        return call.sources[0] + 1, alike
 
     def report(self, call: StageCall, done: int, total: int) -> None:
         """Tell progress, and stop here if that was asked."""
@@ -120,6 +127,7 @@ def align(call: StageCall, context: Context) -> list[bytes]:
     """Decode a photo and cut its largest face out, or take it as the crop it already is."""
     photo = context.photo(call.items[0].partition("-")[0], call.sources[0])
     image = decode_photo(photo.data, context.limits)
+    context.ports.progress.report(call.stage, call.items[0], *context.place(call))
     if photo.aligned:
         return [pack({"crop": aligned_crop(image)})]
     found = largest_face_crop(image, context.finder)
@@ -177,7 +185,7 @@ def album(call: StageCall, context: Context) -> list[bytes]:
         context.seed_of(call),
         context.hashes[call.needs[0]],
         call.images,
-        on_step=lambda done: context.report(call, done, recipe.start_steps),
+        on_step=lambda done, total: context.report(call, done, total),
         load_state=load_state,
         save_state=save_state,
     )
@@ -223,6 +231,7 @@ def restore(call: StageCall, context: Context) -> list[bytes]:
     side = prior.spec.resolution
     keys = [("align", f"photo-{index}") for index in call.sources]
     photos = [resize(unpack(context.output(*key))[0]["crop"], side) for key in keys]
+    load_state, save_state = context.resume_state(call)
     made = restore_batch(
         prior,
         photos,
@@ -231,6 +240,8 @@ def restore(call: StageCall, context: Context) -> list[bytes]:
         [context.hashes[key] for key in keys],
         call.candidates,
         on_step=lambda done, total: context.report(call, done, total),
+        load_state=load_state,
+        save_state=save_state,
     )
     return [pack({"native": image}) for image in made]
 

@@ -109,7 +109,7 @@ def album(prior, faces, indices):
         0,
         "photo",
         indices,
-        on_step=lambda _: None,
+        on_step=lambda *_: None,
         load_state=lambda: None,
         save_state=lambda _: None,
     )

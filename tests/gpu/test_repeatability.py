@@ -44,7 +44,7 @@ def test_a_resumed_album_equals_the_uninterrupted_one(device, make_prior, faces,
     def made(stop_at=None, state=None):
         kept = {"state": state}
 
-        def on_step(done):
+        def on_step(done, _):
             if done == stop_at:
                 raise CancelledError("Stopped.")
 

@@ -146,6 +146,28 @@ def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_pixels(
     assert np.array_equal(resumed, expected)
 
 
+def test_a_stopped_restoration_goes_on_to_the_same_pixels_and_does_not_begin_again(
+    aligned, prior, recipe, cancel_after
+):
+    request, numbers, store = RestoreRequest(aligned[:2]), recipe("direct"), MemoryStore()
+    expected = images(go(request, numbers, prior))
+    with pytest.raises(CancelledError):
+        go(request, numbers, prior, Ports(NoProgress(), cancel_after(14), store))
+    assert any(stage == "resume-restore" for stage, _, _ in store.kept)
+    counting = Counting()
+    resumed = images(go(request, numbers, prior, Ports(counting, store=store)))
+    assert all(np.array_equal(one, two) for one, two in zip(resumed, expected, strict=True))
+    assert min(done for stage, _, done, _ in counting.steps if stage == "restore") > 0
+    assert not any(stage.startswith("resume") for stage, _, _ in store.kept)
+
+
+def test_the_photos_of_an_album_are_counted_as_they_are_aligned(aligned, prior, recipe):
+    counting = Counting()
+    go(TuneRequest(aligned), recipe("personal"), prior, Ports(counting))
+    steps = [(done, total) for stage, _, done, total in counting.steps if stage == "align"]
+    assert steps == [(number, len(aligned)) for number in range(1, len(aligned) + 1)]
+
+
 def test_a_stopped_tuning_does_not_begin_again(aligned, prior, recipe, cancel_after):
     store = MemoryStore()
     request, numbers = TuneRequest(aligned), recipe("personal")
