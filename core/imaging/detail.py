@@ -19,6 +19,9 @@ _NOISE_MARGIN = 2.0
 _CONSISTENCY_LEVELS = 14.0
 """Difference of the low bands, in grey levels, at which the photo's detail counts half."""
 
+IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+"""Second difference across of the second difference down: planes and parabolas cancel, noise does not."""
+
 
 def merge_detail(restored: np.ndarray, crop: np.ndarray) -> np.ndarray:
     """Bring a restored face to the size of the photo's crop.
@@ -52,10 +55,21 @@ def noise_level(luminance: np.ndarray) -> float:
     Args:
         luminance: [S, S] float32 in grey levels.
     """
-    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-    response = np.abs(cv2.filter2D(luminance, cv2.CV_32F, mask)[1:-1, 1:-1])
+    response = noise_response(luminance)[1:-1, 1:-1]
     sigma = float(np.median(response)) / 0.6745 / 6.0
     return max(sigma, _blocking_level(luminance))
+
+
+def noise_response(plane: np.ndarray) -> np.ndarray:
+    """How much each pixel differs from what its eight neighbours say; six times the noise, on average.
+
+    Args:
+        plane: [H, W] float32.
+
+    Returns:
+        [H, W] float32, at least 0.
+    """
+    return np.asarray(np.abs(cv2.filter2D(plane, cv2.CV_32F, IMMERKAER)))
 
 
 def _blocking_level(luminance: np.ndarray) -> float:

@@ -35,8 +35,8 @@ class DlibFaceFinder:
     """dlib's HOG detector over a scale pyramid, then its 68-point predictor.
 
     Every scale is searched, from the photo's own (or 1,400 pixels) up to the finest. Where none shows a face, slightly
-    blurred copies are tried with a lower threshold, since noise and JPEG blocks hide gradients; only a face that fills a
-    good part of the photo is believed then.
+    blurred copies are tried with a lower threshold, since noise and JPEG blocks hide gradients; only a face that fills
+    a good part of the photo is believed then.
 
     Attributes:
         finest_scale: see `Reach`; at 2 the smallest faces are 40 pixels wide, their eyes some 16 pixels apart.

@@ -1,0 +1,101 @@
+"""One restored face, ready to be laid on its photo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.imaging.align import align_face
+from core.imaging.colour import LUMA, recolour
+from core.imaging.composite.grain import add_grain
+from core.imaging.composite.mask import ring_of, weights, window_of
+from core.imaging.composite.patch import Patch
+from core.imaging.composite.ring import Match, shift_to_ring
+from core.imaging.composite.window import Window, place
+from core.imaging.detail import merge_detail
+
+_SAME_LEVELS = 4.0
+"""Difference between restoration and photo, in grey levels, at which resampling's losses are given back by half."""
+
+_LEVELS_16_BIT = 257.0
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A face's part of the composite.
+
+    Attributes:
+        window: where it lies in the photo.
+        mask: [h, w] float32 in [0, 1]; 0 is untouched.
+        result: [h, w, 3] of the photo's type: the restoration there, before it is blended by the mask.
+        crop: [S, S, 3] of the photo's type: the photo's own square, upright, S pixels as the photo has them.
+    """
+
+    window: Window
+    mask: np.ndarray
+    result: np.ndarray
+    crop: np.ndarray
+
+    def lay_on(self, photo: np.ndarray) -> None:
+        """Blend into a photo, in place; pixels outside the mask are not written."""
+        target = self.window.cut(photo)
+        touched = self.mask > 0
+        weight = self.mask[touched][:, None]
+        old = target[touched].astype(np.float32)
+        mixed = old + weight * (self.result[touched].astype(np.float32) - old)
+        target[touched] = _quantised(mixed, photo.dtype, 1.0)
+
+
+def make_layer(photo: np.ndarray, patches: Sequence[Patch], index: int) -> Layer | None:
+    """Bring one restored face into its photo's frame.
+
+    The restoration takes the photo's colour and fine detail, is resampled once, shifted to the level of its
+    surroundings and given their grain. What the resampling of the photo itself lost is put back where the restoration
+    left the photo as it was: an unrestored crop goes back as it came.
+
+    Args:
+        photo: [H, W, 3] uint8 or uint16; not changed.
+        patches: all that go into it, because neighbours share their border.
+        index: which of them.
+
+    Returns:
+        None where the face lies outside the photo.
+
+    Raises:
+        TypeError: the photo is neither uint8 nor uint16.
+    """
+    if photo.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"A photo has 8 or 16 bits a channel, not {photo.dtype}.")
+    patch = patches[index]
+    window = window_of(patch, photo.shape[0], photo.shape[1])
+    if window.empty:
+        return None
+    levels = _LEVELS_16_BIT if photo.dtype == np.uint16 else 1.0
+    around = window.cut(photo).astype(np.float32) / np.float32(levels)
+    crop = align_face(photo, patch.alignment, patch.crop_pixels)
+    crop_levels = crop.astype(np.float32) / np.float32(levels)
+    crop_8_bit = _quantised(crop_levels, np.dtype(np.uint8), 1.0)
+    restored = merge_detail(patch.restored, crop_8_bit) if patch.beyond_prior > 1 else patch.restored
+    restored = recolour(restored, crop_8_bit, patch.colour)
+
+    placed = place(restored, patch.alignment, window)
+    unrestored = place(crop_levels, patch.alignment, window)
+    placed += _sameness(placed, unrestored, patch.alignment.side_pixels)[..., None] * (around - unrestored)
+    mask = weights(patches, index, window)
+    match: Match = "colour" if patch.colour == "preserve" else "brightness"
+    placed += shift_to_ring(around, placed, ring_of(patch, mask, window), match)
+    inside = mask > 0.5 * patch.strength
+    placed = add_grain(around, placed, mask == 0, inside, np.random.default_rng(patch.seed))
+    return Layer(window, mask, _quantised(placed, photo.dtype, levels), crop)
+
+
+def _sameness(placed: np.ndarray, unrestored: np.ndarray, side_pixels: float) -> np.ndarray:
+    """1 where the restoration is the photo, towards 0 where it was redrawn: [h, w] float32."""
+    difference = ((placed - unrestored) @ LUMA) ** 2
+    smooth = cv2.GaussianBlur(difference, (0, 0), max(1.0, side_pixels / 64))
+    return np.asarray(1.0 / (1.0 + smooth / _SAME_LEVELS**2))
+
+
+def _quantised(levels: np.ndarray, dtype: np.dtype, factor: float) -> np.ndarray:
+    return (levels * np.float32(factor)).round().clip(0, np.iinfo(dtype).max).astype(dtype)
