@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.progress import console
+from cli.settings import own_recipes
 from core.recipes.cost import cost_of
 from core.recipes.presets import PRESETS, Preset
 from core.recipes.schema import AlbumRecipe, RestoreRecipe
@@ -14,11 +15,12 @@ from core.recipes.schema import AlbumRecipe, RestoreRecipe
 def recipes_command(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable on standard output.")] = False,
 ) -> None:
-    """Show every preset: numbers, cost in network forwards, what it buys, where it comes from."""
+    """Show every preset, and those of HEIRLOOM_RECIPES_FILE: numbers, cost in network forwards, use, source."""
+    presets = [*PRESETS.values(), *own_recipes().values()]
     if as_json:
-        typer.echo(json.dumps([_as_json(preset) for preset in PRESETS.values()], indent=1))
+        typer.echo(json.dumps([_as_json(preset) for preset in presets], indent=1))
         return
-    for preset in PRESETS.values():
+    for preset in presets:
         console.print(f"[bold]{preset.recipe.name}[/]  {preset.buys}", soft_wrap=True, highlight=False)
         for name, text in _lines(preset):
             console.print(f"  {name:<9} {text}", soft_wrap=True, highlight=False)

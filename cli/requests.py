@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.device import Precision, autocast_of
 from cli.progress import StageBars
-from cli.settings import default_recipe, home
+from cli.settings import default_recipe, home, own_recipes
 from core.domain.errors import BadInputError, CancelledError, HeirloomError, InvalidRequestError, OutputError
 from core.domain.mode import Mode
 from core.imaging.archive import read_album
@@ -60,12 +60,12 @@ def choose_recipe(name: str | None, mode: Mode, resolution: int) -> Recipe:
         InvalidRequestError: it is of another mode.
     """
     # The environment's default counts only where it is of the mode asked for; a name on the command line always.
-    configured = default_recipe()
-    if name is None and configured is not None and preset(configured).recipe.mode is mode:
+    configured, own = default_recipe(), own_recipes()
+    if name is None and configured is not None and preset(configured, own).recipe.mode is mode:
         name = configured
     if name is None:
         return default_preset(mode, resolution).recipe
-    chosen = preset(name).recipe
+    chosen = preset(name, own).recipe
     if chosen.mode is not mode:
         raise InvalidRequestError(
             f"The recipe {name!r} is {chosen.mode}, but the mode is {mode}.",

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from core import logs
+from core.recipes.own import read_own_recipes
+from core.recipes.presets import Preset
 from core.settings import Settings, read_settings
 
 
@@ -20,6 +22,16 @@ def prior_name() -> str:
 def default_recipe() -> str | None:
     """HEIRLOOM_DEFAULT_RECIPE, or None: then the prior's resolution decides."""
     return read_settings().default_recipe or None
+
+
+def own_recipes() -> dict[str, Preset]:
+    """The recipes of HEIRLOOM_RECIPES_FILE, by name; none where it is not set.
+
+    Raises:
+        InvalidRecipeError: the file holds none that can be used.
+    """
+    path = read_settings().recipes_file
+    return read_own_recipes(path) if path is not None else {}
 
 
 def settings_with(**options: object) -> Settings:

@@ -9,6 +9,9 @@ from core.recipes.schema import build_recipe
 
 _ADVICE = "HEIRLOOM_RECIPES_FILE holds a JSON list of recipes, each as `heirloom recipes --json` shows them."
 
+_ABOUT = ("forwards", "source")
+"""What `heirloom recipes --json` says of a recipe beside its numbers: a copy of it is a recipe all the same."""
+
 
 def read_own_recipes(path: Path) -> dict[str, Preset]:
     """The recipes of a JSON file: a list of objects with name, mode, restore, and album and finetune as the mode has.
@@ -27,7 +30,7 @@ def read_own_recipes(path: Path) -> dict[str, Preset]:
     own: dict[str, Preset] = {}
     for entry in entries:
         buys = str(entry.pop("buys", "One of the operator's own recipes."))
-        recipe = build_recipe(entry)
+        recipe = build_recipe({name: value for name, value in entry.items() if name not in _ABOUT})
         if recipe.name in PRESETS or recipe.name in own:
             raise InvalidRecipeError(f"The recipe name {recipe.name!r} is taken.", "Give each recipe its own name.")
         own[recipe.name] = Preset(recipe, buys, "the operator")

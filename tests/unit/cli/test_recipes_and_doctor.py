@@ -20,11 +20,25 @@ def test_recipes_are_there_for_programs(heirloom):
     assert all(row["forwards"] > 0 for row in json.loads(out))
 
 
+def test_an_operator_s_own_recipes_stand_beside_the_presets(heirloom, monkeypatch, tmp_path):
+    path = tmp_path / "recipes.json"
+    path.write_text(json.dumps([{"name": "gentle", "mode": "direct", "restore": {"noise_steps": 60}}]))
+    monkeypatch.setenv("HEIRLOOM_RECIPES_FILE", str(path))
+    code, out, _ = heirloom("recipes", "--json")
+    assert code == 0
+    assert [row["name"] for row in json.loads(out)] == [*PRESETS, "gentle"]
+    path.write_text("[")
+    code, _, err = heirloom("recipes")
+    assert code == 2
+    assert "cannot be read" in err
+
+
 def test_doctor_finds_what_works(heirloom):
     code, out, err = heirloom("doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(out)}
     assert code == 0, err
-    assert {"torch", "device", "faces", "prior", "home", "heirloom", "libraries"} == findings.keys()
+    of_the_service = {"settings", "database", "broker", "blobs"}
+    assert findings.keys() == {"torch", "device", "faces", "prior", "home", "heirloom", "libraries"} | of_the_service
     assert "tiny" in findings["prior"]["detail"]
     assert "commercial" in findings["faces"]["detail"]
 

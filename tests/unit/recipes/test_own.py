@@ -2,10 +2,11 @@ import json
 
 import pytest
 
+from cli.recipes import _as_json
 from core.domain.errors import InvalidRecipeError
 from core.domain.mode import Mode
 from core.recipes.own import read_own_recipes
-from core.recipes.presets import preset
+from core.recipes.presets import PRESETS, preset
 
 TINY = {"name": "tiny", "mode": "direct", "restore": {"noise_steps": 12}}
 
@@ -25,6 +26,12 @@ def test_an_operator_s_recipe_is_found_beside_the_presets(written):
     assert preset("tiny", own).recipe.restore.noise_steps == 12
     assert preset("tiny", own).buys == "A quick look."
     assert preset("direct", own).recipe.mode is Mode.DIRECT
+
+
+def test_a_copy_of_what_the_command_shows_is_a_recipe(written):
+    shown = _as_json(PRESETS["quick-personal"])
+    own = read_own_recipes(written([{**shown, "name": "my-personal"}]))
+    assert own["my-personal"].recipe.finetune == PRESETS["quick-personal"].recipe.finetune
 
 
 @pytest.mark.parametrize(
