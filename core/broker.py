@@ -1,6 +1,7 @@
-"""What the two ends of the doorbell agree on: names and options, as plain values, so that no Celery is needed to read them.
+"""What the two ends of the doorbell agree on: names and options, plain values: no Celery is needed to read them.
 
-Measured, and why they are what they are: durability.md. The database is the queue; what a message says is "look there".
+The database is the queue; all that a message says is "look there". What Celery loses by itself, and why these options:
+docs/decisions/0014.
 """
 
 from typing import Any

@@ -6,20 +6,29 @@ Each function is one statement or a few in the caller's transaction; none commit
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, String, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core.db import events
 from core.db.session import now_of
-from core.db.tables import Job
+from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import LeaseLostError
-from core.domain.job import JobEvent, JobStage, JobState, JobStatus, advance
+from core.domain.job import TRANSITIONS, JobEvent, JobStage, JobState, JobStatus, advance
+from core.domain.subject import CheckpointStatus
 
-CANCEL_ADVICE = "Start another when you want it."
+QUEUED: ColumnElement[bool] = Job.status == literal(JobStatus.QUEUED.value, String, literal_execute=True)
+RUNNING: ColumnElement[bool] = Job.status == literal(JobStatus.RUNNING.value, String, literal_execute=True)
+"""Written into the statement, not bound to it: a partial index serves only conditions that visibly imply its own."""
+NO_CHECKPOINT: dict[str, Any] = {
+    "code": "checkpoint_not_ready",
+    "detail": "The checkpoint this job waited for was not made.",
+    "advice": "See that job's error, tune the album again, then retry this one.",
+    "retryable": False,
+}
 
 
 @dataclass(frozen=True)
@@ -52,23 +61,6 @@ class Heartbeat:
     cancel_requested: bool = False
 
 
-@dataclass(frozen=True)
-class Reaped:
-    """What one pass over the queue found.
-
-    Attributes:
-        requeued: jobs whose lease was over.
-        quarantined: jobs whose worker died for the third time.
-        expired: jobs not begun by their `start_by`.
-        orphaned: jobs whose checkpoint will not come.
-    """
-
-    requeued: list[str] = field(default_factory=list)
-    quarantined: list[str] = field(default_factory=list)
-    expired: list[str] = field(default_factory=list)
-    orphaned: list[str] = field(default_factory=list)
-
-
 def claim(session: Session, wanted: Claim) -> Job | None:
     """Take the first job of the queue that may run, or None. Two workers never get the same one."""
     found = _claimable(session, wanted, ()).limit(1)
@@ -93,10 +85,10 @@ def _claimable(session: Session, wanted: Claim, more: tuple[ColumnElement[bool],
         select(waited.id).where(waited.id == Job.waits_for_job_id, waited.status == JobStatus.SUCCEEDED).exists(),
     )
     conditions = [
-        Job.status == JobStatus.QUEUED,
+        QUEUED,
         Job.cancel_requested.is_(False),
         or_(Job.run_after.is_(None), Job.run_after <= now),
-        or_(Job.start_by.is_(None), Job.start_by > now),
+        or_(Job.start_by.is_(None), Job.start_by > now, Job.started_at.is_not(None)),
         ready,
         *more,
     ]
@@ -104,7 +96,8 @@ def _claimable(session: Session, wanted: Claim, more: tuple[ColumnElement[bool],
         conditions.append(Job.prior_sha256.in_(wanted.priors))
     if wanted.kinds is not None:
         conditions.append(Job.kind.in_(wanted.kinds))
-    return select(Job).where(*conditions).order_by(Job.priority.desc(), Job.id)
+    query = select(Job).where(*conditions).order_by(Job.priority.desc(), Job.id)
+    return query.execution_options(populate_existing=True)
 
 
 def _taken(session: Session, job: Job, wanted: Claim) -> Job:
@@ -120,6 +113,7 @@ def _taken(session: Session, job: Job, wanted: Claim) -> Job:
         stage=JobStage.INTAKE,
         progress_done=0,
         progress_total=0,
+        error=None,
     )
     return job
 
@@ -128,6 +122,9 @@ def move(
     session: Session, job: Job, event: JobEvent, now: datetime, data: dict[str, Any] | None = None, **columns: Any
 ) -> None:
     """Move a job by the table of `core.domain.job`, guarded by status and attempt, and write it into its timeline.
+
+    What would go back into the queue, but was to be cancelled, is cancelled: nobody would claim it any more. What ends
+    without success takes with it what hoped for it (`settle`).
 
     Args:
         session: the transaction.
@@ -142,6 +139,8 @@ def move(
         LeaseLostError: the row is not as the caller knows it: somebody moved first.
     """
     before = (job.status, job.attempt)
+    if job.cancel_requested and TRANSITIONS.get((JobStatus(job.status), event)) is JobStatus.QUEUED:
+        event, columns = JobEvent.CANCELLED, {**columns, "error": None}
     state = JobState(
         JobStatus(job.status), job.attempt, job.crashes, job.faults, job.run_after, job.started_at, job.finished_at
     )
@@ -158,6 +157,8 @@ def move(
     }
     if moved.status is not JobStatus.RUNNING:
         values |= {"lease_until": None, "worker_id": None}
+    if moved.status is JobStatus.QUEUED:
+        values |= {"stage": None, "progress_done": 0, "progress_total": 0}
     hit = session.execute(
         update(Job)
         .where(Job.id == job.id, Job.status == before[0], Job.attempt == before[1])
@@ -168,6 +169,22 @@ def move(
         raise LeaseLostError(f"The job {job.id} has moved on.")
     session.refresh(job)
     events.append(session, job, moved.status if moved.status.terminal else event, now, data)
+    session.flush()  # the event gets its number while the job is locked: a job's numbers are in the order of commits
+    if moved.status.terminal:
+        settle(session, job, now)
+
+
+def settle(session: Session, job: Job, now: datetime) -> None:
+    """What an ended job leaves: no stage outputs; without success no checkpoint either, and nobody who waits for it."""
+    session.execute(delete(StageOutput).where(StageOutput.job_id == job.id))
+    if job.status == JobStatus.SUCCEEDED:
+        return
+    session.execute(
+        update(Checkpoint)
+        .where(Checkpoint.job_id == job.id, Checkpoint.status == CheckpointStatus.PENDING)
+        .values(status=CheckpointStatus.FAILED)
+    )
+    fail_waiting(session, job.id, now)
 
 
 def fenced(session: Session, job_id: str, attempt: int, **columns: Any) -> Job:
@@ -204,13 +221,13 @@ def heartbeat(session: Session, job_id: str, attempt: int, lease: timedelta) -> 
 
 def request_cancel(session: Session, owner_id: str, job_id: str) -> Job | None:
     """Cancel a queued job at once, ask a running one to stop, leave an ended one; None where there is none."""
-    job = session.scalars(select(Job).where(Job.owner_id == owner_id, Job.id == job_id).with_for_update()).first()
+    query = select(Job).where(Job.owner_id == owner_id, Job.id == job_id).with_for_update()
+    job = session.scalars(query.execution_options(populate_existing=True)).first()
     if job is None or JobStatus(job.status).terminal:
         return job
     now = now_of(session)
     if job.status == JobStatus.QUEUED:
         move(session, job, JobEvent.CANCELLED, now, cancel_requested=True)
-        fail_waiting(session, job.id, now)
     elif not job.cancel_requested:
         job.cancel_requested = True
         events.append(session, job, "cancel_requested", now)
@@ -219,82 +236,15 @@ def request_cancel(session: Session, owner_id: str, job_id: str) -> Job | None:
 
 
 def fail_waiting(session: Session, job_id: str, now: datetime) -> list[str]:
-    """End the jobs that wait for a checkpoint which will not come, and those that wait for them."""
+    """End the jobs that wait for a checkpoint which will not come, and by `settle` those that wait for them."""
+    waiting = select(Job).where(Job.waits_for_job_id == job_id, QUEUED).order_by(Job.id).with_for_update()
     ended = []
-    waiting = select(Job).where(Job.waits_for_job_id == job_id, Job.status == JobStatus.QUEUED)
-    for job in session.scalars(waiting.with_for_update()).all():
-        move(session, job, JobEvent.FAILED, now, error=_NO_CHECKPOINT)
-        ended += [job.id, *fail_waiting(session, job.id, now)]
+    for job in session.scalars(waiting.execution_options(populate_existing=True)).all():
+        move(session, job, JobEvent.FAILED, now, error=NO_CHECKPOINT)
+        ended.append(job.id)
     return ended
-
-
-_NO_CHECKPOINT: dict[str, Any] = {
-    "code": "checkpoint_not_ready",
-    "detail": "The checkpoint this job waited for was not made.",
-    "advice": "See that job's error, tune the album again, then retry this one.",
-    "retryable": False,
-}
-_LOST: dict[str, Any] = {
-    "code": "worker_lost",
-    "detail": "The workers that ran this job died, three times in a row.",
-    "advice": "Retry it; if it happens again, this photo or album may be what ends them: tell the operator.",
-    "retryable": True,
-}
-_TOO_LATE: dict[str, Any] = {
-    "code": "deadline_exceeded",
-    "detail": "No worker could begin this job before its start_by.",
-    "advice": "Retry it with a later start_by, or without one.",
-    "retryable": True,
-}
-
-
-def reap(session: Session, most: int = 100) -> Reaped:
-    """Take back what dead workers hold, expire what came too late, end what waits in vain.
-
-    Args:
-        session: the transaction.
-        most: jobs of each kind in one pass, so that the transaction stays short.
-    """
-    now = now_of(session)
-    found = Reaped()
-    lost = select(Job).where(Job.status == JobStatus.RUNNING, Job.lease_until < now).limit(most)
-    for job in session.scalars(lost.with_for_update(skip_locked=True)).all():
-        _reap_one(session, job, now, found)
-    late = select(Job).where(Job.status == JobStatus.QUEUED, Job.start_by <= now).limit(most)
-    for job in session.scalars(late.with_for_update(skip_locked=True)).all():
-        move(session, job, JobEvent.EXPIRED, now, error=_TOO_LATE)
-        found.expired.append(job.id)
-        fail_waiting(session, job.id, now)
-    waited = aliased(Job)
-    unfulfilled = [status for status in JobStatus if status.terminal and status is not JobStatus.SUCCEEDED]
-    vain = (
-        select(Job)
-        .join(waited, waited.id == Job.waits_for_job_id)
-        .where(and_(Job.status == JobStatus.QUEUED, waited.status.in_(unfulfilled)))
-        .limit(most)
-    )
-    for job in session.scalars(vain.with_for_update(skip_locked=True, of=Job)).all():
-        move(session, job, JobEvent.FAILED, now, error=_NO_CHECKPOINT)
-        found.orphaned.append(job.id)
-    return found
-
-
-def _reap_one(session: Session, job: Job, now: datetime, found: Reaped) -> None:
-    if job.cancel_requested:
-        move(session, job, JobEvent.CANCELLED, now)
-        fail_waiting(session, job.id, now)
-        return
-    last_one = job.crashes + 1
-    move(session, job, JobEvent.LEASE_LOST, now, {"crashes": last_one})
-    if job.status == JobStatus.QUARANTINED:
-        job.error = _LOST
-        session.flush()
-        found.quarantined.append(job.id)
-        fail_waiting(session, job.id, now)
-    else:
-        found.requeued.append(job.id)
 
 
 def depth(session: Session) -> int:
     """How many jobs are queued."""
-    return session.scalar(select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED)) or 0
+    return session.scalar(select(func.count()).select_from(Job).where(QUEUED)) or 0

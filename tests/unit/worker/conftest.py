@@ -1,0 +1,16 @@
+import pytest
+
+from tests.benches import bench_on
+from worker.process import WorkerProcess
+
+
+@pytest.fixture
+def bench(sqlite_database, tmp_path):
+    """SQLite, blobs in memory, the tiny prior."""
+    return bench_on(sqlite_database, tmp_path / "home")
+
+
+@pytest.fixture
+def worker(bench):
+    """A worker on the bench; its threads are not started, so that a test says when what happens."""
+    return WorkerProcess(bench.settings, bench.database, bench.store)

@@ -1,0 +1,141 @@
+"""The pipeline's ArtifactStore on stage_outputs and blobs: every put is one fenced transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from core.db import events
+from core.db.blobs import mark_ready
+from core.db.session import now_of
+from core.db.tables import AlbumPhoto, Job, StageOutput
+from core.domain.errors import BlobDamagedError, BlobMissingError
+from core.domain.subject import PhotoStatus
+from core.pipeline.artifacts import unpack
+from core.storage.base import BlobRef, BlobStore, read_blob, write_blob
+from worker.fence import fenced
+from worker.held import HeldJob
+from worker.patience import Patience
+
+RESUME_PREFIX = "resume-"
+
+
+class JobArtifacts:
+    """What the stages of one job made. What went through here stays in memory until the job's run ends.
+
+    Resume states do not: they are as large as three copies of the weights, and read once.
+    """
+
+    def __init__(self, held: HeldJob, store: BlobStore, patience: Patience) -> None:
+        """Look at what earlier attempts left, and write only while the attempt is ours."""
+        self._held = held
+        self._store = store
+        self._patience = patience
+        self._kept: dict[tuple[str, str, str], bytes] = {}
+
+    def get(self, stage: str, item: str, input_hash: str) -> bytes | None:
+        """See `ArtifactStore.get`.
+
+        Raises:
+            LeaseLostError: the job is not ours any more.
+            StorageError: the bytes cannot be read, now or ever.
+        """
+        key = (stage, item, input_hash)
+        if key in self._kept or not self._held.open:
+            return self._kept.get(key)
+        ref = self._patience.read(self._held, lambda session: self._ref(session, key))
+        if ref is None:
+            return None
+        try:
+            data = self._patience.repeat(self._held, lambda: read_blob(self._store, ref))
+        except (BlobMissingError, BlobDamagedError):
+            return None
+        self.remember(key, data)
+        return data
+
+    def put(self, stage: str, item: str, input_hash: str, data: bytes) -> None:
+        """See `ArtifactStore.put`. The blob is durable before the transaction that names it.
+
+        Raises:
+            LeaseLostError: the job is not ours any more.
+            CancelledError: its subject was deleted meanwhile.
+            StorageError: the bytes cannot be kept.
+        """
+        key = (stage, item, input_hash)
+        ref = self._patience.repeat(self._held, lambda: write_blob(self._store, self._held.owner_id, data))
+        self._patience.write(self._held, lambda session: self._commit(session, key, ref, data))
+        self.remember(key, data)
+
+    def discard(self, stage: str, item: str, input_hash: str) -> None:
+        """See `ArtifactStore.discard`; errors as for `put`."""
+        key = (stage, item, input_hash)
+        self._kept.pop(key, None)
+        self._patience.write(self._held, lambda session: self._drop(session, key))
+
+    def remember(self, key: tuple[str, str, str], data: bytes) -> None:
+        """Keep an artifact for the rest of this run, whatever becomes of the job."""
+        if not key[0].startswith(RESUME_PREFIX):
+            self._kept[key] = data
+
+    def _ref(self, session: Session, key: tuple[str, str, str]) -> BlobRef | None:
+        row = session.get(StageOutput, (self._held.id, *key))
+        return None if row is None else BlobRef(row.owner_id, row.blob_sha256, row.size_bytes)
+
+    def _commit(self, session: Session, key: tuple[str, str, str], ref: BlobRef, data: bytes) -> None:
+        job = fenced(session, self._held)
+        now = now_of(session)
+        mark_ready(session, ref)
+        session.merge(
+            StageOutput(
+                job_id=job.id,
+                stage=key[0],
+                item=key[1],
+                input_hash=key[2],
+                owner_id=job.owner_id,
+                blob_sha256=ref.sha256,
+                size_bytes=ref.size_bytes,
+                attempt=job.attempt,
+                created_at=now,
+            )
+        )
+        if key[0] == "curate":
+            write_album_report(session, job, unpack(data)[1]["report"], now)
+
+    def _drop(self, session: Session, key: tuple[str, str, str]) -> None:
+        fenced(session, self._held)
+        stage, item, input_hash = key
+        session.execute(
+            delete(StageOutput).where(
+                StageOutput.job_id == self._held.id,
+                StageOutput.stage == stage,
+                StageOutput.item == item,
+                StageOutput.input_hash == input_hash,
+            )
+        )
+
+
+def write_album_report(session: Session, job: Job, report: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Say of each photo whether it was kept, so that it can be read while the tuning runs.
+
+    Args:
+        session: the transaction, behind its fence.
+        job: the album's or the checkpoint's.
+        report: entries of `AlbumPhotoReport`, labelled with the photos' ids.
+        now: the database's clock.
+    """
+    for entry in report:
+        status = PhotoStatus.KEPT if entry["kept"] else PhotoStatus.LEFT_OUT
+        session.execute(
+            update(AlbumPhoto)
+            .where(AlbumPhoto.id == entry["label"], AlbumPhoto.owner_id == job.owner_id)
+            .values(status=status, code=entry["code"], reason=entry["reason"])
+        )
+    kept = sum(bool(entry["kept"]) for entry in report)
+    events.append(session, job, "album_report", now, {"kept": kept, "left_out": len(report) - kept})
+
+
+def forget_outputs(session: Session, job_id: str) -> None:
+    """Drop the rows of a job that has ended; their blobs are swept later."""
+    session.execute(delete(StageOutput).where(StageOutput.job_id == job_id))

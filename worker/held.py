@@ -1,0 +1,103 @@
+"""One job that this worker holds: what the database said of it last, and what it is to be told."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.db.tables import Job
+
+
+@dataclass(frozen=True)
+class Report:
+    """Progress that the database does not know yet.
+
+    Attributes:
+        stage: being done.
+        done: steps of it, 0 … total.
+        total: steps of it.
+        begun: stages that began since the last report, in order.
+    """
+
+    stage: str
+    done: int
+    total: int
+    begun: tuple[str, ...]
+
+
+class HeldJob:
+    """A claimed job. The heartbeat's thread writes what it learns; the thread that computes reads it between steps.
+
+    Attributes:
+        job: the row as it was when it was claimed, of no session any more.
+        lost: another worker has it now, or it was ended: nothing is written for it any more.
+        cancel_requested: its owner wants it stopped.
+        ending: this worker is writing its end; that the heartbeat finds it ended is no loss.
+        ended: its end is written.
+        confirmed_at: by the monotonic clock, when the database last said that it is ours.
+    """
+
+    def __init__(self, job: Job, clock: Callable[[], float] = time.monotonic) -> None:
+        """As of now it is ours."""
+        self.job = job
+        self.id, self.attempt, self.owner_id = job.id, job.attempt, job.owner_id
+        self.lost = False
+        self.cancel_requested = False
+        self.ending = False
+        self.ended = False
+        self.clock = clock
+        self.begun_at = self.confirmed_at = self._seen_at = clock()
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
+        self._progress = ("", 0, 0)
+        self._changed = False
+        self._begun: list[str] = []
+
+    @property
+    def open(self) -> bool:
+        """Whether there is still something to do for it."""
+        return not (self.lost or self.ended)
+
+    @property
+    def run_seconds(self) -> float:
+        """Since it was claimed."""
+        return self.clock() - self.begun_at
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """What each stage took until now; the companions of a batch share their stages."""
+        with self._lock:
+            return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
+
+    def progressed(self, stage: str, done: int, total: int) -> None:
+        """Steps of a stage are finished; what passed since the last call counts for it."""
+        now = self.clock()
+        with self._lock:
+            self._seconds[stage] += now - self._seen_at
+            self._seen_at = now
+            if stage != self._progress[0]:
+                self._begun.append(stage)
+            self._changed = self._changed or self._progress != (stage, done, total)
+            self._progress = (stage, done, total)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `take_report` would give one."""
+        return self._changed
+
+    def take_report(self) -> Report | None:
+        """What the database does not know yet, or None."""
+        with self._lock:
+            if not self._changed:
+                return None
+            report = Report(*self._progress, begun=tuple(self._begun))
+            self._changed = False
+            self._begun.clear()
+            return report
+
+    def give_back(self, report: Report) -> None:
+        """A report that could not be written: the next one says it again."""
+        with self._lock:
+            self._changed = True
+            self._begun[:0] = report.begun

@@ -1,0 +1,65 @@
+"""This worker's row: who it is, what it computes on, when it was seen last."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.db import workers
+from core.db.session import Database, now_of
+from core.db.tables import Worker
+from core.domain.ids import Prefix, new_id
+
+
+class Presence:
+    """Written at the start, with every heartbeat, and at the end."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        """Not there yet.
+
+        Args:
+            database: where.
+            name: of the process.
+        """
+        self._database = database
+        self.name = name
+        self.id = new_id(Prefix.WORKER)
+        self.state = "starting"
+        self.metrics: Mapping[str, Any] = {}
+
+    def register(self, device: str, precision: str, priors: Sequence[str]) -> None:
+        """Say that there is a worker.
+
+        Args:
+            device: what it computes on, e.g. "cuda: NVIDIA H100".
+            precision: fp32 or bf16.
+            priors: hashes of the priors it can load.
+        """
+        self.state = "idle"
+        with self._database.write() as session:
+            now = now_of(session)
+            workers.register(
+                session,
+                Worker(
+                    id=self.id,
+                    name=self.name,
+                    device=device,
+                    precision=precision,
+                    priors=list(priors),
+                    state=self.state,
+                    job_ids=[],
+                    metrics=dict(self.metrics),
+                    started_at=now,
+                    last_seen_at=now,
+                ),
+            )
+
+    def seen(self, job_ids: Sequence[str]) -> None:
+        """A sign of life, with what it does."""
+        if self.state in ("idle", "busy"):
+            self.state = "busy" if job_ids else "idle"
+        with self._database.write() as session:
+            workers.seen(session, self.id, self.state, job_ids, self.metrics)
+
+    def gone(self) -> None:
+        """It has ended in an orderly way."""
+        self.state = "gone"
+        self.seen([])

@@ -1,0 +1,121 @@
+"""A worker, put together: what `python -m worker` and Celery's child both start, drain and end."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from core import logs
+from core.db import queue
+from core.db.session import Database
+from core.domain.errors import PriorError
+from core.priors.licence import check_licence
+from core.priors.locate import describe_prior, installed_priors
+from core.settings import Settings, process_name
+from core.storage.base import BlobStore
+from core.storage.open import open_store
+from worker.drain import Drain
+from worker.gpu import Gpu
+from worker.heartbeat import Heartbeat
+from worker.housekeeping import Housekeeping
+from worker.loop import Loop
+from worker.patience import AWAY, Patience
+from worker.presence import Presence
+from worker.reaper import Reaper
+from worker.runner import Runner
+from worker.watchdog import Watchdog
+
+_POOL = 4
+"""Connections: the loop, the heartbeat, the reaper and one to spare."""
+_log = logs.get_logger(__name__)
+
+
+class WorkerProcess:
+    """Everything of one worker; use it as a context manager around `run`."""
+
+    def __init__(self, settings: Settings, database: Database | None = None, store: BlobStore | None = None) -> None:
+        """Open the device and prepare to connect.
+
+        Args:
+            settings: of the service.
+            database: opened already, or the settings' own.
+            store: opened already, or the settings' own.
+
+        Raises:
+            SettingsError: a setting is wrong, or the prior needs a word of the operator's.
+            PriorError: the settings' prior is not here, or not sound.
+            HeirloomError: there is no such device.
+        """
+        self.settings = settings
+        self.priors = priors_here(settings)
+        self._database = database or Database(settings.database_address, _POOL)
+        blobs = store or open_store(settings.storage_driver, settings.home, self._database)
+        self.gpu = Gpu(
+            settings.device, settings.precision, settings.home, self.priors, settings.device_cache_mib * 2**20
+        )
+        self.presence = Presence(self._database, process_name())
+        self.drain = Drain(settings.drain_seconds)
+        self.watchdog = Watchdog(settings.stall_seconds)
+        self.heartbeat = Heartbeat(self._database, self.presence, settings.lease, settings.heartbeat_seconds)
+        patience = Patience(self._database, settings.lease_seconds, self.drain, self.watchdog)
+        runner = Runner(
+            self.gpu,
+            blobs,
+            patience,
+            self.heartbeat,
+            self.drain,
+            self.watchdog,
+            settings.photo_days,
+            settings.checkpoint_days,
+        )
+        claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
+        self.loop = Loop(self._database, claim, runner.run, self.drain, settings.poll_seconds)
+        self.reaper = Reaper(
+            self._database, settings.lease, settings.reap_seconds, Housekeeping(self._database, blobs, settings)
+        )
+
+    def __enter__(self) -> Self:
+        """Register, and start the threads."""
+        self.presence.register(self.gpu.name, self.gpu.precision, list(self.priors))
+        self.heartbeat.start()
+        self.watchdog.start()
+        self.reaper.start()
+        _log.info("worker_started", worker_id=self.presence.id, device=self.gpu.name, precision=self.gpu.precision)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the threads, and say goodbye."""
+        for thread in (self.reaper, self.watchdog, self.heartbeat):
+            thread.stop()
+        try:
+            self.presence.gone()
+        except AWAY as error:
+            _log.warning("goodbye_not_written", error=error)
+        self._database.close()
+        _log.info("worker_stopped", worker_id=self.presence.id)
+
+    def run(self) -> None:
+        """Take jobs until `stop` is called."""
+        with logs.bound(worker_id=self.presence.id):
+            self.loop.run_until_drained()
+
+    def stop(self) -> None:
+        """Ask for the end: after the step in hand. Safe in a signal's handler."""
+        self.drain.request()
+        self.loop.ring()
+
+
+def priors_here(settings: Settings) -> Mapping[str, str]:
+    """Hash → name of the priors that a worker can load: the settings' own, and those it finds beside it.
+
+    Raises:
+        SettingsError: the settings' own needs a word of the operator's.
+        PriorError: the settings' own is not here, or not sound.
+    """
+    own = describe_prior(settings.prior, settings.home)
+    check_licence(own, embedded=settings.embedded, accepted=settings.accept_research_prior)
+    found = {own.sha256: settings.prior}
+    for name in ("starter", *installed_priors(settings.home)):
+        try:
+            found.setdefault(describe_prior(name, settings.home).sha256, name)
+        except PriorError as error:  # somebody else's, half pulled: it does not stop this worker
+            _log.warning("prior_left_out", prior=name, error=error)
+    return found

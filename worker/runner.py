@@ -1,0 +1,194 @@
+"""Runs claimed jobs: the one place where the pipeline and the database meet."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import cast
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from core import logs
+from core.db.tables import Job
+from core.domain.errors import (
+    AlbumTooSmallError,
+    CancelledError,
+    DrainedError,
+    LeaseLostError,
+    OutOfMemoryError,
+    StorageError,
+)
+from core.domain.job import JobKind
+from core.pipeline.artifacts import unpack
+from core.pipeline.checkpoint import apply_checkpoint
+from core.pipeline.plan import StageCall, plan
+from core.pipeline.ports import Ports
+from core.pipeline.request import Photo, PhotoResult, TuneRequest
+from core.pipeline.run import run
+from core.priors.diffusers_unet import UNetPrior
+from core.recipes.schema import Recipe, build_recipe
+from core.storage.base import BlobStore
+from worker.artifacts import JobArtifacts, write_album_report
+from worker.drain import Drain
+from worker.endings import Endings
+from worker.errors import verdict_on
+from worker.gpu import Gpu
+from worker.groups import Group, GroupCancel, GroupProgress
+from worker.heartbeat import Heartbeat
+from worker.held import HeldJob
+from worker.inputs import Inputs
+from worker.patience import AWAY, Patience
+from worker.results import Results, is_a_result
+from worker.watchdog import Watchdog
+
+_log = logs.get_logger(__name__)
+
+
+class Runner:
+    """Of one worker; it runs one group at a time."""
+
+    def __init__(
+        self,
+        gpu: Gpu,
+        store: BlobStore,
+        patience: Patience,
+        heartbeat: Heartbeat,
+        drain: Drain,
+        watchdog: Watchdog,
+        photo_days: int,
+        checkpoint_days: int,
+    ) -> None:
+        """Bind the worker's parts."""
+        self._gpu = gpu
+        self._store = store
+        self._patience = patience
+        self._heartbeat = heartbeat
+        self._drain = drain
+        self._watchdog = watchdog
+        self._inputs = Inputs(store, patience)
+        self._endings = Endings(patience, gpu.measured)
+        self._results = Results(store, patience, self._endings, photo_days, checkpoint_days)
+
+    def run(self, members: Sequence[HeldJob]) -> None:
+        """Run jobs to their end, or back into the queue; no error of theirs comes out of here.
+
+        Args:
+            members: one job, or several restorations with one `batch_key`.
+        """
+        self._gpu.start_measuring()
+        with self._heartbeat.holding(members), self._watchdog.working():
+            try:
+                self._work(members)
+            except (CancelledError, DrainedError):
+                self._leave(members, self._endings.drained)
+            except LeaseLostError as error:
+                _log.warning("run_dropped", error=error)
+            except Exception as error:  # whatever a job meets is its own end, not the worker's
+                self._fail(members, error)
+        self._gpu.trim()
+
+    def _work(self, members: Sequence[HeldJob]) -> None:
+        if members[0].job.kind == JobKind.RESTORATION:
+            photos = {held.id: photo for held in members if (photo := self._photo_of(held)) is not None}
+            present = [held for held in members if held.id in photos and held.open]
+            if present:
+                self._twice(partial(self._restore, present, [photos[held.id] for held in present]))
+        else:
+            self._twice(partial(self._tune, members[0], self._inputs.album(members[0])))
+
+    def _twice(self, work: Callable[[], None]) -> None:
+        """Once more with an empty cache where memory ran out: what other jobs left there may be why."""
+        try:
+            work()
+        except OutOfMemoryError:
+            _log.warning("out_of_memory_once")
+        else:
+            return
+        # Not inside the handler: there the error's traceback still holds the attempt's tensors.
+        self._gpu.clear()
+        work()
+
+    def _photo_of(self, held: HeldJob) -> Photo | None:
+        """A job's photo; a job whose photo is not there ends alone."""
+        try:
+            return self._inputs.photo(held)
+        except (CancelledError, DrainedError):
+            raise
+        except LeaseLostError:
+            return None
+        except Exception as error:  # see `run`
+            self._fail([held], error)
+            return None
+
+    def _restore(self, members: Sequence[HeldJob], photos: Sequence[Photo]) -> None:
+        recipe, prior = self._opened(members[0])
+        request = self._inputs.restoration(members[0], photos)
+        calls = plan(request, recipe, prior.spec)
+        group = self._group(members)
+
+        def on_photo(index: int, result: PhotoResult) -> None:
+            held = members[index]
+            if not held.open:
+                return
+            if not is_a_result(result.error):
+                self._fail([held], cast(Exception, result.error))
+            else:
+                group.leave(held, partial(self._results.restoration, result=result, quad=_quad(index, calls, group)))
+
+        def constrain(untouched: UNetPrior, checkpoint: bytes) -> UNetPrior:
+            # A generative photo's own checkpoint is used once: it must not push others out of the cache.
+            ready = checkpoint == request.checkpoint
+            return self._gpu.constrained(untouched, checkpoint) if ready else apply_checkpoint(untouched, checkpoint)
+
+        run(calls, request, recipe, prior, self._ports(group, calls), on_photo, constrain=constrain)
+
+    def _tune(self, held: HeldJob, request: TuneRequest) -> None:
+        recipe, prior = self._opened(held)
+        wanted = held.job.kind == JobKind.CHECKPOINT or bool(held.job.options.get("tune", True))
+        calls = plan(request, recipe, prior.spec)
+        if not wanted:
+            calls = tuple(call for call in calls if call.stage != "finetune")
+        result = run(calls, request, recipe, prior, self._ports(self._group([held]), calls))
+        if result.checkpoint is None:
+            self._results.curated(held)
+        else:
+            self._results.tuned(held, result.checkpoint)
+
+    def _opened(self, held: HeldJob) -> tuple[Recipe, UNetPrior]:
+        return build_recipe(held.job.recipe), self._gpu.prior(held.job.prior_sha256)
+
+    def _group(self, members: Sequence[HeldJob]) -> Group:
+        return Group(members, lambda held: JobArtifacts(held, self._store, self._patience), self._endings)
+
+    def _ports(self, group: Group, calls: Sequence[StageCall]) -> Ports:
+        progress = GroupProgress(group, calls, self._watchdog)
+        return Ports(progress, GroupCancel(group, self._heartbeat, self._drain, self._watchdog), group)
+
+    def _fail(self, members: Sequence[HeldJob], error: Exception) -> None:
+        verdict = verdict_on(error)
+        report = error.report if isinstance(error, AlbumTooSmallError) else ()
+
+        def write(session: Session, job: Job, now: datetime) -> None:
+            write_album_report(session, job, report, now)
+
+        self._leave(members, lambda held: self._endings.by_verdict(held, verdict, write if report else None))
+
+    def _leave(self, members: Sequence[HeldJob], end: Callable[[HeldJob], None]) -> None:
+        """End those that are still open; where even that cannot be written, the lease will run out."""
+        for held in members:
+            if not held.open:
+                continue
+            try:
+                with logs.bound(job_id=held.id):
+                    end(held)
+            except (LeaseLostError, DrainedError, StorageError, *AWAY) as error:
+                held.lost = True
+                _log.warning("end_not_written", job_id=held.id, error=error)
+
+
+def _quad(index: int, calls: Sequence[StageCall], group: Group) -> np.ndarray | None:
+    """Where a photo's crop was cut out, as its align stage says."""
+    item = f"photo-{index}"
+    key = next((call.hashes[0] for call in calls if call.stage == "align" and call.items == (item,)), None)
+    data = None if key is None else group.get("align", item, key)
+    return None if data is None else unpack(data)[0].get("quad")
