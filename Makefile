@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.heirloom-setup
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo serve test lint bench-api clean
 
 setup: $(STAMP)
 
@@ -14,8 +14,11 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,dev]'
 	touch $(STAMP)
 
-demo: setup            ## restore a photo from start to end; the pictures stand in out/demo
+demo: setup            ## the service from start to end: an album, a bad photo, before and after in out/demo
 	$(BIN)/heirloom demo
+
+serve: setup           ## the API and one worker on this machine, until Ctrl-C
+	$(BIN)/heirloom serve
 
 test: lint             ## everything that CI runs
 	$(BIN)/python -m pytest
@@ -25,6 +28,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-api: setup       ## the API's speed beside a bare application's, in the same run
+	$(BIN)/python -m benchmarks.api
 
 clean:
 	rm -rf $(VENV) out

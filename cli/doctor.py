@@ -13,11 +13,13 @@ import typer
 from rich.markup import escape
 
 from cli.device import INSTALL
+from cli.doctor_service import blobs_have_room, broker_works, database_works, settings_work
 from cli.progress import console
 from cli.settings import home, prior_name
 from core.domain.errors import HeirloomError
+from core.settings import read_settings
 
-OUR_PACKAGES = ("core", "cli")
+OUR_PACKAGES = ("core", "api", "worker", "cli", "migrations")
 NEEDED_DISK_BYTES = 2**30
 
 
@@ -106,6 +108,7 @@ def _faces() -> tuple[bool, str]:
 
 def _prior() -> tuple[bool, str]:
     from core.priors.hashing import file_sha256
+    from core.priors.licence import check_licence, licence_line
     from core.priors.locate import describe_prior, locate_prior
     from core.priors.spec import PRIOR_FILE, WEIGHTS_FILE
 
@@ -114,8 +117,9 @@ def _prior() -> tuple[bool, str]:
     ours, weights = (folder / PRIOR_FILE).is_file(), folder / WEIGHTS_FILE
     if ours and (not weights.is_file() or file_sha256(weights) != spec.sha256):
         return False, f"{spec.name}: its weights are not what its description says; pull it again."
-    use = "commercial use allowed" if spec.commercial_use else "no commercial use"
-    return True, f"{spec.name}, {spec.resolution} px, {use}: {spec.licence}"
+    settings = read_settings()
+    check_licence(spec, embedded=settings.embedded, accepted=settings.accept_research_prior)
+    return True, licence_line(spec)
 
 
 def _home() -> tuple[bool, str]:
@@ -145,10 +149,14 @@ def _names() -> tuple[bool, str]:
 
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "heirloom": _names,
+    "settings": settings_work,
     "torch": _torch,
     "device": _device,
     "libraries": _libraries,
     "faces": _faces,
     "prior": _prior,
     "home": _home,
+    "database": database_works,
+    "broker": broker_works,
+    "blobs": blobs_have_room,
 }
