@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from cli.device import Device, Precision, autocast_of, open_device
-from cli.progress import console
+from cli.progress import console, working
 from cli.settings import home
 from core.domain.errors import HeirloomError, PriorError, PriorUnavailableError
 from core.priors.catalog import CATALOG, CatalogEntry
@@ -111,21 +111,22 @@ def convert_command(
     open_device(Device.CPU)  # says so where torch is missing
     from core.priors.convert import convert_adm
 
-    spec = convert_adm(
-        file,
-        output,
-        name=name or output.name,
-        resolution=resolution,
-        head_channels=head_channels,
-        new_attention_order=new_attention_order,
-        dropout=dropout,
-        noise_schedule="cosine" if cosine else "linear",
-        steps=steps,
-        category=category,
-        licence=licence,
-        source=source,
-        half=not full,
-    )
+    with working(f"converting {file.name}", quiet=as_json):
+        spec = convert_adm(
+            file,
+            output,
+            name=name or output.name,
+            resolution=resolution,
+            head_channels=head_channels,
+            new_attention_order=new_attention_order,
+            dropout=dropout,
+            noise_schedule="cosine" if cosine else "linear",
+            steps=steps,
+            category=category,
+            licence=licence,
+            source=source,
+            half=not full,
+        )
     if as_json:
         typer.echo(json.dumps({"folder": str(output), "prior": spec.model_dump(mode="json")}, indent=1))
         return
@@ -144,8 +145,9 @@ def verify_command(
     from core.priors.locate import load_prior
     from core.priors.verify import verify_prior
 
-    prior = load_prior(name, home(), where, autocast_of(precision, where))
-    found = verify_prior(prior)
+    with working(f"verifying {name}", quiet=as_json):
+        prior = load_prior(name, home(), where, autocast_of(precision, where))
+        found = verify_prior(prior)
     if as_json:
         numbers = asdict(found) | {"ok": found.ok, "name": prior.spec.name, "sha256": prior.spec.sha256}
         typer.echo(json.dumps(numbers, indent=1))

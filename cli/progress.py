@@ -1,6 +1,8 @@
 """Progress bars with an ETA that is measured, not guessed."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -74,6 +76,14 @@ def new_progress(quiet: bool) -> Progress:
         transient=False,
         disable=quiet or not sys.stderr.isatty(),
     )
+
+
+@contextmanager
+def working(description: str, quiet: bool) -> Iterator[None]:
+    """A moving bar and a clock for work that cannot say how much of it is left."""
+    with new_progress(quiet) as progress:
+        progress.add_task(description, total=None)
+        yield
 
 
 class StageBars:

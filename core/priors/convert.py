@@ -19,6 +19,8 @@ from core.priors.weights import weights_bytes
 _WRAPPERS = ("ema", "ema_state_dict", "state_dict", "model", "model_state_dict")
 """Where trainers put the weights beside other things; averaged ones first, since they are the better prior."""
 
+_LARGEST_HALF = torch.finfo(torch.float16).max
+
 
 def read_pt(path: Path) -> dict[str, Tensor]:
     """Read a `.pt` state dict, bare or wrapped as trainers do; nothing in the file is executed.
@@ -79,7 +81,7 @@ def convert_adm(
         The prior's description.
 
     Raises:
-        WeightsRejectedError: the file is not such a network, or not finite.
+        WeightsRejectedError: the file is not such a network, or not finite, or too large for half precision.
         PriorError: its resolution must be given, an option is out of range, or the folder exists.
         OutputError: the folder cannot be written.
     """
@@ -101,6 +103,8 @@ def convert_adm(
     converted = convert_state(state, layout, head_channels, new_attention_order)
     if not all(bool(torch.isfinite(tensor).all()) for tensor in converted.values()):
         raise WeightsRejectedError(f"{path.name} holds values that are not finite.", "The file is damaged.")
+    if half and any(float(tensor.abs().max()) > _LARGEST_HALF for tensor in converted.values()):
+        raise WeightsRejectedError(f"{path.name} holds values too large for half precision.", "Convert it with --full.")
     weights = weights_bytes(converted, dtype=torch.float16 if half else torch.float32)
     # guided-diffusion keeps the linear schedule's total when T is not 1,000.
     linear = LinearScheduleSpec(steps=steps, beta_start=1e-4 * 1000 / steps, beta_end=0.02 * 1000 / steps)

@@ -158,3 +158,14 @@ def test_damaged_weights_leave_nothing_behind(state, tmp_path, damage):
     with pytest.raises(WeightsRejectedError):
         convert_adm(tmp_path / "broken.pt", tmp_path / "prior", name="p", resolution=32)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["broken.pt"]
+
+
+def test_values_that_half_precision_cannot_hold_are_refused_and_kept_in_full(state, tmp_path):
+    path = tmp_path / "large.pt"
+    torch.save({**state, "time_embed.0.bias": torch.full_like(state["time_embed.0.bias"], 70_000.0)}, path)
+    with pytest.raises(WeightsRejectedError, match="too large for half precision") as caught:
+        convert_adm(path, tmp_path / "prior", name="large", resolution=32)
+    assert "--full" in caught.value.advice
+    assert not (tmp_path / "prior").exists()
+    convert_adm(path, tmp_path / "prior", name="large", resolution=32, half=False)
+    load_unet_prior(tmp_path / "prior")
