@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import events
+from core.db.queue import QUEUED
 from core.db.session import now_of
-from core.db.tables import Job
-from core.domain.job import JobStatus
+from core.db.tables import Job, StageOutput
+from core.domain.job import JobKind, JobStatus
 
 
 def insert(session: Session, job: Job) -> Job:
@@ -46,14 +47,14 @@ def position(session: Session, job: Job) -> int | None:
     if job.status != JobStatus.QUEUED:
         return None
     before = or_(Job.priority > job.priority, and_(Job.priority == job.priority, Job.id < job.id))
-    query = select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED, before)
+    query = select(func.count()).select_from(Job).where(QUEUED, before)
     return 1 + (session.scalar(query) or 0)
 
 
 def count_open(session: Session, owner_id: str) -> int:
     """How many of an owner's jobs are queued or running."""
-    query = select(func.count()).select_from(Job).where(Job.owner_id == owner_id)
-    return session.scalar(query.where(Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING)))) or 0
+    query = select(func.count()).select_from(Job).where(Job.owner_id == owner_id, Job.finished_at.is_(None))
+    return session.scalar(query) or 0
 
 
 def recent_seconds(session: Session, kind: str, recipe_digest: str, prior_sha256: str, most: int = 20) -> list[float]:
@@ -66,3 +67,30 @@ def recent_seconds(session: Session, kind: str, recipe_digest: str, prior_sha256
         .limit(most)
     )
     return [seconds for seconds in session.scalars(query) if seconds is not None]
+
+
+def restoring_with(session: Session, owner_id: str, checkpoint_id: str) -> bool:
+    """Whether a restoration that has not ended needs a checkpoint."""
+    query = (
+        select(Job.id)
+        .where(Job.owner_id == owner_id, Job.checkpoint_id == checkpoint_id, Job.kind == JobKind.RESTORATION)
+        .where(Job.finished_at.is_(None))
+        .limit(1)
+    )
+    return session.scalars(query).first() is not None
+
+
+def open_of(session: Session, owner_id: str, subject_id: str) -> Sequence[str]:
+    """The ids of a subject's jobs that have not ended."""
+    query = select(Job.id).where(Job.owner_id == owner_id, Job.subject_id == subject_id, Job.finished_at.is_(None))
+    return session.scalars(query).all()
+
+
+def forget_outputs(session: Session, owner_id: str, subject_id: str) -> None:
+    """Forget what the stages of a subject's jobs made: crops, anchors, states."""
+    theirs = select(Job.id).where(Job.owner_id == owner_id, Job.subject_id == subject_id)
+    session.execute(
+        delete(StageOutput)
+        .where(StageOutput.owner_id == owner_id, StageOutput.job_id.in_(theirs))
+        .execution_options(synchronize_session=False)
+    )

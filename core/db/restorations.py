@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from core.db.tables import CandidateRow, Restoration
+from core.db.tables import CandidateRow, Job, Restoration
+from core.domain.job import JobStatus
 
 
 def insert(session: Session, restoration: Restoration) -> Restoration:
@@ -50,3 +51,15 @@ def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str])
     mine = CandidateRow.owner_id == owner_id
     session.execute(delete(CandidateRow).where(mine, CandidateRow.restoration_id.in_(ids)))
     session.execute(delete(Restoration).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids)))
+
+
+def open_with_file(session: Session, owner_id: str, file_id: str) -> bool:
+    """Whether a job that has not ended restores this file."""
+    query = (
+        select(Restoration.id)
+        .join(Job, Job.id == Restoration.job_id)
+        .where(Restoration.owner_id == owner_id, Restoration.file_id == file_id)
+        .where(Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING)))
+        .limit(1)
+    )
+    return session.scalars(query).first() is not None

@@ -68,7 +68,7 @@ class Offer:
             if not 1 <= steps <= total:
                 raise InvalidRecipeError(
                     f"noise_steps is {steps}, allowed is at least 1 and at most {total}.",
-                    f"The prior {self.prior.name!r} has {total} noise steps; the default is {recipe.restore.noise_steps}.",
+                    f"The prior {self.prior.name!r} has {total} noise steps; usual are {recipe.restore.noise_steps}.",
                     pointer=member,
                 )
             recipe = override(recipe, {"restore.noise_steps": steps})

@@ -1,0 +1,139 @@
+"""An album on its way in: kept on this machine's disk until it is known to be one, so that nothing of a bad one stays.
+
+It is read twice. First every photo is hashed, which checks the whole zip too; then, once the use case has agreed, those
+that are new go into the store.
+"""
+
+import errno
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from core.domain.errors import DiskFullError, InvalidRequestError
+from core.imaging.archive import ArchiveLimits, ArchivePhoto, photos_of_zip
+from core.imaging.signature import HEAD_BYTES, ZIP, media_type_of
+from core.services.uploads import ANYTHING, Gate, UploadLimits
+from core.storage.base import BlobRef, BlobStore, write_blob
+
+_IN_MEMORY_BYTES = 2**20
+LONGEST_LABEL = 255
+
+
+@dataclass(frozen=True)
+class NewPhoto:
+    """A photo that may join an album.
+
+    Attributes:
+        label: what its owner calls it.
+        ref: its bytes' name, stored or to be stored.
+        media_type: by its signature; None for something else under a photo's name.
+    """
+
+    label: str
+    ref: BlobRef
+    media_type: str | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    label: str
+    begin: int
+    size_bytes: int
+    media_type: str
+
+
+class AlbumSpool:
+    """What somebody sends: one zip, or several photos. A context manager; its disk space is given back at the end."""
+
+    def __init__(self, owner_id: str, limits: UploadLimits) -> None:
+        """Begin empty."""
+        self._owner_id = owner_id
+        self._limits = limits
+        # Kept open on purpose: closed by `__exit__`, and without a name that could be left behind.
+        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115
+        self._parts: list[_Part] = []
+        self._gate: Gate | None = None
+        self._label = ""
+        self._begin = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def begin(self, label: str) -> None:
+        """A file begins."""
+        self._gate = Gate(self._limits, ANYTHING)
+        self._label, self._begin = label, self._file.tell()
+
+    def write(self, data: bytes) -> None:
+        """Its next bytes.
+
+        Raises:
+            UnsupportedFormatError: neither a photo nor a zip.
+            BodyTooLargeError: larger than it may be.
+            DiskFullError: no space is left.
+        """
+        if self._gate is not None:
+            self._gate.look(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DiskFullError(
+                "No space is left on the server for this album.", "Tell its operator, and send it again later."
+            ) from error
+
+    def end(self) -> None:
+        """The file ends; errors as of `Gate.close`."""
+        if self._gate is not None:
+            self._gate.close()
+            size_bytes = self._file.tell() - self._begin
+            self._parts.append(_Part(self._label, self._begin, size_bytes, self._gate.media_type))
+
+    def photos(self) -> list[NewPhoto]:
+        """Every different photo, with its hash, by label; read through to its end.
+
+        Raises:
+            InvalidRequestError: nothing was sent, or more than one zip, or a zip beside photos.
+            ArchiveRejectedError: a zip that is broken, or that we do not open.
+        """
+        found: dict[str, NewPhoto] = {}
+        for photo in self._read():
+            sha256 = hashlib.sha256(photo.data).hexdigest()
+            ref = BlobRef(self._owner_id, sha256, len(photo.data))
+            media_type = media_type_of(photo.data[:HEAD_BYTES])
+            label = photo.name[-LONGEST_LABEL:]
+            found.setdefault(sha256, NewPhoto(label, ref, None if media_type == ZIP else media_type))
+        return list(found.values())
+
+    def store(self, store: BlobStore, wanted: Iterable[BlobRef]) -> None:
+        """Put photos into the store; those that are not wanted are passed over."""
+        missing = {ref.sha256 for ref in wanted}
+        for photo in self._read() if missing else ():
+            sha256 = hashlib.sha256(photo.data).hexdigest()
+            if sha256 in missing:
+                write_blob(store, self._owner_id, photo.data)
+                missing.discard(sha256)
+
+    def _read(self) -> Iterator[ArchivePhoto]:
+        zips = [part for part in self._parts if part.media_type == ZIP]
+        if not self._parts or (zips and len(self._parts) > 1):
+            raise InvalidRequestError(
+                "An album is one zip, or one photo or more.",
+                "Send one of the two, in parts named `file`.",
+                pointer="/file",
+            )
+        if zips:
+            yield from photos_of_zip(self._file, ArchiveLimits(max_entry_bytes=self._limits.photo_bytes))
+            return
+        for part in self._parts:
+            self._file.seek(part.begin)
+            yield ArchivePhoto(part.label, self._file.read(part.size_bytes))
