@@ -94,3 +94,8 @@ def forget_outputs(session: Session, owner_id: str, subject_id: str) -> None:
         .where(StageOutput.owner_id == owner_id, StageOutput.job_id.in_(theirs))
         .execution_options(synchronize_session=False)
     )
+
+
+def some(session: Session, owner_id: str, job_ids: Sequence[str]) -> Sequence[Job]:
+    """Several of an owner's jobs, in no order."""
+    return session.scalars(select(Job).where(Job.owner_id == owner_id, Job.id.in_(job_ids))).all()
