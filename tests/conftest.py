@@ -87,6 +87,14 @@ def sqlite_database(sqlite_url: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[Database]:
+    """A fresh, migrated database on Postgres, opened."""
+    database = Database(postgres_url)
+    yield database
+    database.close()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database on each of the two."""

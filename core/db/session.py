@@ -72,11 +72,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that only reads; it is rolled back."""
+        """A transaction that only reads; it is rolled back. What was read stays as it was read."""
         with Session(self.engine, expire_on_commit=False) as session:
             try:
                 yield session
             finally:
+                session.expunge_all()  # a rollback would empty the rows that the caller keeps
                 session.rollback()
 
     @contextmanager
@@ -87,6 +88,7 @@ class Database:
             try:
                 yield session
             finally:
+                session.expunge_all()
                 session.rollback()
 
     def close(self) -> None:

@@ -124,13 +124,11 @@ def test_a_new_database_file_is_for_its_owner_only(tmp_path):
     assert (tmp_path / "home" / "heirloom.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_chunks_on_postgres_are_stored_as_they_are(postgres_url):
-    database = Database(postgres_url)
-    with database.read() as session:
+def test_chunks_on_postgres_are_stored_as_they_are(postgres_database):
+    with postgres_database.read() as session:
         storage = session.scalar(
             text("SELECT attstorage FROM pg_attribute WHERE attrelid = 'blob_chunks'::regclass AND attname = 'data'")
         )
-    database.close()
     assert storage == "e"
 
 

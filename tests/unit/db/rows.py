@@ -1,0 +1,90 @@
+"""Rows for tests of the database, with what must be in them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.db.tables import Checkpoint, Job, StageOutput, Subject
+from core.domain.ids import Prefix, new_id
+
+OWNER = "own_local"
+DIGEST = "a" * 64
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def job(**columns: Any) -> Job:
+    """A queued restoration of the local owner."""
+    values = {
+        "id": new_id(Prefix.JOB),
+        "owner_id": OWNER,
+        "kind": "restoration",
+        "status": "queued",
+        "priority": 0,
+        "prior_name": "starter",
+        "prior_sha256": DIGEST,
+        "recipe": {},
+        "recipe_digest": DIGEST,
+        "seed": 1,
+        "options": {},
+        "attempt": 0,
+        "crashes": 0,
+        "faults": 0,
+        "cancel_requested": False,
+        "metrics": {},
+        "warnings": [],
+        "created_at": NOW,
+    }
+    return Job(**(values | columns))
+
+
+def subject(session: Session) -> Subject:
+    """Somebody with an album."""
+    row = Subject(
+        id=new_id(Prefix.SUBJECT), owner_id=OWNER, name="x", category="person", created_at=NOW, updated_at=NOW
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def checkpoint(session: Session, **columns: Any) -> Checkpoint:
+    """A checkpoint that is being made, of a subject of its own."""
+    values = {
+        "id": new_id(Prefix.CHECKPOINT),
+        "owner_id": OWNER,
+        "status": "pending",
+        "identity": DIGEST,
+        "prior_name": "starter",
+        "prior_sha256": DIGEST,
+        "recipe": {},
+        "recipe_digest": DIGEST,
+        "seed": 1,
+        "album_sha256": DIGEST,
+        "scores": {},
+        "created_at": NOW,
+    }
+    row = Checkpoint(**({"subject_id": None} | values | columns))
+    row.subject_id = row.subject_id or subject(session).id
+    session.add(row)
+    session.flush()
+    return row
+
+
+def stage_output(session: Session, job_id: str, sha256: str = DIGEST, **columns: Any) -> StageOutput:
+    """Something a stage made."""
+    values = {
+        "job_id": job_id,
+        "stage": "album",
+        "item": "0",
+        "input_hash": DIGEST,
+        "owner_id": OWNER,
+        "blob_sha256": sha256,
+        "size_bytes": 1,
+        "attempt": 1,
+        "created_at": NOW,
+    }
+    row = StageOutput(**(values | columns))
+    session.add(row)
+    session.flush()
+    return row
