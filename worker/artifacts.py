@@ -134,8 +134,3 @@ def write_album_report(session: Session, job: Job, report: Sequence[dict[str, An
         )
     kept = sum(bool(entry["kept"]) for entry in report)
     events.append(session, job, "album_report", now, {"kept": kept, "left_out": len(report) - kept})
-
-
-def forget_outputs(session: Session, job_id: str) -> None:
-    """Drop the rows of a job that has ended; their blobs are swept later."""
-    session.execute(delete(StageOutput).where(StageOutput.job_id == job_id))

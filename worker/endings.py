@@ -4,17 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core import logs
 from core.db import queue
 from core.db.session import now_of
-from core.db.tables import Checkpoint, Job
+from core.db.tables import Job
 from core.domain.errors import CancelledError
 from core.domain.job import JobEvent, JobStatus
-from core.domain.subject import CheckpointStatus
-from worker.artifacts import forget_outputs
 from worker.errors import Verdict
 from worker.fence import subject_is_gone
 from worker.held import HeldJob
@@ -86,23 +83,8 @@ class Endings:
             if write is not None and not gone:
                 write(session, job, now)
             queue.move(session, job, happened, now, run_seconds=held.run_seconds, metrics=measured, **columns)
-            if JobStatus(job.status).terminal:
-                settle(session, job, now)
             return JobStatus(job.status)
 
         status = self._patience.write(held, operation)
         held.ended = True
         _log.info("job_left", event_type=str(event), status=str(status), attempt=held.attempt)
-
-
-def settle(session: Session, job: Job, now: datetime) -> None:
-    """What an ended job leaves behind: no stage outputs, and no checkpoint or waiting job that hopes for it."""
-    forget_outputs(session, job.id)
-    if job.status == JobStatus.SUCCEEDED:
-        return
-    session.execute(
-        update(Checkpoint)
-        .where(Checkpoint.job_id == job.id, Checkpoint.status == CheckpointStatus.PENDING)
-        .values(status=CheckpointStatus.FAILED)
-    )
-    queue.fail_waiting(session, job.id, now)

@@ -3,20 +3,16 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 
-from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from core import logs
-from core.db import reaper
-from core.db.session import Database, now_of
-from core.db.tables import Job
-from worker.endings import settle
+from core.db.reaper import Reaped, reap
+from core.db.session import Database
 
 HOUSEKEEPING_SECONDS = 3600.0
-_LOCK = 0x6865_6972  # one advisory lock of Postgres, "heir": who has it reaps, the others skip this round
 _log = logs.get_logger(__name__)
 
 
@@ -58,33 +54,14 @@ class Reaper:
         self._stop.set()
         self._thread.join()
 
-    def reap(self) -> reaper.Reaped | None:
-        """One round; None where it is another's, or the server has only just started."""
+    def reap(self) -> Reaped:
+        """One round; nothing is found where another worker has this one."""
         with self._database.write() as session:
-            if not self._may_judge(session):
-                return None
-            found = reaper.reap(session)
-            now = now_of(session)
-            for job_id in (*found.quarantined, *found.expired, *found.orphaned, *found.cancelled):
-                settle(session, session.get_one(Job, job_id), now)
-        if any((found.requeued, found.quarantined, found.expired, found.orphaned, found.cancelled)):
-            _log.warning(
-                "reaped",
-                requeued=found.requeued,
-                quarantined=found.quarantined,
-                expired=found.expired,
-                orphaned=found.orphaned,
-                cancelled=found.cancelled,
-            )
+            found = reap(session, grace=self._lease)
+        counts = {name: len(ids) for name, ids in asdict(found).items() if ids}
+        if counts:
+            _log.warning("reaped", **counts)
         return found
-
-    def _may_judge(self, session: Session) -> bool:
-        if self._database.is_sqlite:
-            return True
-        if not session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
-            return False
-        started_at = session.scalars(select(text("pg_postmaster_start_time()"))).one()
-        return bool(now_of(session) - started_at > self._lease)
 
     def _reap_on(self) -> None:
         while not self._stop.wait(self._every):
