@@ -1,6 +1,8 @@
 """A database, a blob store and a tiny prior, with jobs in the queue as the services write them."""
 
 import hashlib
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -266,3 +268,15 @@ def bench_on(database: Database, home: Path, **settings: Any) -> Bench:
     spec = tiny_home(home)
     values: dict[str, Any] = {"home": home, "prior": "tiny", "device": "cpu", "poll_seconds": 0.05} | settings
     return Bench(database, MemoryStore(), Settings(**values), spec)
+
+
+def at_step(worker: Any, number: int, action: Callable[[], None]) -> None:
+    """Do something when a worker is at its n-th step from here: between two steps of the pipeline."""
+    step, left = worker.watchdog.step, itertools.count(number, -1)
+
+    def counted() -> None:
+        step()
+        if next(left) == 0:
+            action()
+
+    worker.watchdog.step = counted
