@@ -1,34 +1,20 @@
 """From bytes that somebody sent to pixels: limits first, decoding after."""
 
 import io
-import warnings
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms
 
-from core.domain.errors import BadInputError, ImageTooLargeError, ImageUnreadableError, UnsupportedFormatError
+from core.imaging.opening import Limits, decoding, opened
+from core.imaging.upright import orientation_of, turn
+
+__all__ = ["FORMATS", "Limits", "decode_photo", "encode"]
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 """Pillow tries dozens of formats; these are the ones we open. Phones' MPO (JPEGs with a second frame) pass as JPEG."""
 
 _SEND_WHAT = "Send a JPEG, PNG or WebP photo."
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is refused before it is decoded.
-
-    Attributes:
-        max_pixels: width × height.
-        max_side_pixels: of either side.
-        max_bytes: of the file.
-    """
-
-    max_pixels: int = 50_000_000
-    max_side_pixels: int = 12_000
-    max_bytes: int = 100 * 2**20
 
 
 def decode_photo(data: bytes, limits: Limits | None = None) -> np.ndarray:
@@ -50,44 +36,9 @@ def decode_photo(data: bytes, limits: Limits | None = None) -> np.ndarray:
         ImageUnreadableError: broken, e.g. cut off.
     """
     limits = limits or Limits()
-    if len(data) > limits.max_bytes:
-        raise ImageTooLargeError(
-            f"The file has {len(data) / 2**20:.0f} MB, allowed are {limits.max_bytes / 2**20:.0f}.",
-            "Send a smaller copy.",
-        )
-    if not data:
-        raise ImageUnreadableError("The file is empty.", _SEND_WHAT)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning comes late and is global; our limits are here
-            return _decode(data, limits)
-    except BadInputError:
-        raise
-    except UnidentifiedImageError as error:
-        raise UnsupportedFormatError("The file is not a photo in a format that is read here.", _SEND_WHAT) from error
-    except (MemoryError, Image.DecompressionBombError) as error:
-        raise ImageTooLargeError("The photo needs more memory than is allowed.", "Send a smaller copy.") from error
-    except Exception as error:  # decoders raise nine kinds of exception on broken files: one boundary for all
-        raise ImageUnreadableError(
-            "The photo is damaged and cannot be decoded to its end.",
-            "Send it again, or save it anew in another program.",
-        ) from error
-
-
-def _decode(data: bytes, limits: Limits) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-        width, height = picture.size
-        if width * height > limits.max_pixels or max(width, height) > limits.max_side_pixels:
-            raise ImageTooLargeError(
-                f"The photo has {width} × {height} pixels; allowed are {limits.max_pixels / 1e6:.0f} megapixels and "
-                f"{limits.max_side_pixels:,} pixels a side.",
-                "Send a smaller copy.",
-            )
-        if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-            raise UnsupportedFormatError("The file is an animation, not a photo.", "Send one frame as JPEG or PNG.")
+    with decoding(data, limits, _SEND_WHAT), opened(data, limits, FORMATS) as picture:
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        return np.asarray(_to_srgb(upright))
+        return turn(np.asarray(_to_srgb(picture)), orientation_of(picture))
 
 
 def _to_srgb(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,135 @@
+"""Reading a photo's original: the pixels as they are, upright, with what a result has to carry on."""
+
+import io
+import math
+
+import numpy as np
+from PIL import Image, ImageCms, JpegImagePlugin
+
+from core.domain.errors import UnsupportedFormatError
+from core.imaging.opening import Limits, decoding, opened
+from core.imaging.original import heic
+from core.imaging.original.deep import is_deep, read_deep
+from core.imaging.original.exif import exif_of
+from core.imaging.original.photo import FileFormat, JpegEncoding, Original
+from core.imaging.original.png import colour_chunks
+from core.imaging.original.profile import channels_of
+from core.imaging.original.xmp import allowed_xmp
+from core.imaging.upright import orientation_of, turn
+
+_FORMATS: dict[str, FileFormat] = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff"}
+_OPENED = ("JPEG", "PNG", "WEBP", "TIFF")
+"""A phone's MPO is opened as a JPEG; Pillow renames it when it sees the second frame."""
+_MAX_DPI = 65_535
+
+
+def read_original(data: bytes, limits: Limits | None = None) -> Original:
+    """Read a JPEG, PNG, WebP or TIFF photo, or HEIC where pillow-heif is installed.
+
+    Grey, RGB and alpha stay what they are, at 8 or 16 bits, in their own colour space; palettes and bilevel pictures
+    become colours and grey. CMYK, Lab and YCbCr have no place in the formats written here and become 8-bit sRGB.
+    Orientation is applied. Of EXIF and XMP the allow-lists' part is taken along.
+
+    Args:
+        data: the file's bytes.
+        limits: checked before any pixel is decoded.
+
+    Raises:
+        UnsupportedFormatError: another format, an animation, several pages, or numbers that are no picture's.
+        ImageTooLargeError: over a limit.
+        ImageUnreadableError: broken, e.g. cut off.
+    """
+    limits = limits or Limits()
+    with decoding(data, limits, send_what()):
+        if heic.is_heic(data):
+            return heic.read_heic(data, limits)
+        with opened(data, limits, _OPENED) as picture:
+            return _read(picture, data)
+
+
+def send_what() -> str:
+    """Advice for somebody whose file is not a photo that is read here."""
+    return f"Send a JPEG, PNG, WebP{', TIFF or HEIC' if heic.available() else ' or TIFF'} photo."
+
+
+def _read(picture: Image.Image, data: bytes) -> Original:
+    if picture.mode in ("F", "I") or (picture.mode.startswith("I;") and not picture.mode.startswith("I;16")):
+        raise UnsupportedFormatError("The photo has 32 bits a channel.", "Save it with 16 bits.")
+    file_format = _FORMATS[picture.format or ""]
+    jpeg = _jpeg_encoding(picture) if file_format == "jpeg" else None
+    exif, orientation = exif_of(picture), orientation_of(picture)
+    # Decoded by Pillow even where OpenCV's pixels are taken: Pillow notices when a file was cut off.
+    picture.load()
+    profile = picture.info.get("icc_profile")
+    if is_deep(picture, data):
+        pixels = read_deep(picture, data)
+    else:
+        pixels, profile = _eight_bits(picture, profile)
+    if file_format != "tiff":  # of which both decoders apply the orientation themselves
+        pixels = turn(pixels, orientation)
+    colours = 3 if pixels.shape[2] >= 3 else 1
+    return Original(
+        pixels=np.ascontiguousarray(pixels),
+        file_format=file_format,
+        profile=profile if profile and channels_of(profile) == colours else None,
+        exif=exif,
+        xmp=allowed_xmp(_bytes(picture.info.get("xmp"))),
+        dpi=_dpi(picture.info.get("dpi")),
+        jpeg=jpeg,
+        lossless=file_format in ("png", "tiff") or (file_format == "webp" and b"VP8L" in data[:64]),
+        colour_chunks=colour_chunks(data) if file_format == "png" else (),
+    )
+
+
+def _eight_bits(picture: Image.Image, profile: bytes | None) -> tuple[np.ndarray, bytes | None]:
+    """The pixels, [H, W, C] uint8, and the profile they are in."""
+    if picture.mode in ("CMYK", "LAB", "YCbCr"):
+        return _to_srgb(picture, profile), None
+    if picture.has_transparency_data or picture.mode in ("PA", "La"):
+        grey = picture.mode in ("L", "1", "LA", "La")
+        picture = picture.convert("RGBA" if not grey else "LA")
+    elif picture.mode not in ("L", "RGB"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    pixels = np.asarray(picture)
+    return pixels if pixels.ndim == 3 else pixels[..., None], profile
+
+
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        source = (
+            ImageCms.createProfile("LAB")
+            if picture.mode == "LAB"
+            else ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
+        )
+        return np.asarray(ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB"))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return np.asarray(picture.convert("RGB"))  # no profile, or a broken one: the plain formula
+
+
+def _jpeg_encoding(picture: Image.Image) -> JpegEncoding | None:
+    tables = getattr(picture, "quantization", None)
+    if not tables:
+        return None
+    subsampling = JpegImagePlugin.get_sampling(picture)
+    return JpegEncoding(
+        # Baseline JPEG has 8 bits for each number; tables that use more were made by nothing that takes photos.
+        tuple(tuple(min(255, int(number)) for number in tables[key]) for key in sorted(tables)),
+        subsampling if subsampling >= 0 else 0,  # an unusual one, e.g. 4:4:0: nothing is thrown away then
+        bool(picture.info.get("progressive")),
+    )
+
+
+def _dpi(stated: object) -> tuple[float, float] | None:
+    try:
+        across, down = (float(number) for number in stated)  # type: ignore[attr-defined]  # anything: the file says it
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    sound = all(math.isfinite(number) and 1 <= number <= _MAX_DPI for number in (across, down))
+    return (across, down) if sound else None
+
+
+def _bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return value if isinstance(value, bytes) else b""
