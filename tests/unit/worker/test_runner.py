@@ -105,7 +105,9 @@ def test_a_photo_without_a_face_succeeds_with_no_faces_and_a_warning(bench, work
     assert bench.row(Restoration, job.restoration_id).faces == []
 
 
-@pytest.mark.parametrize(("photo", "code"), [(b"rubbish", "unsupported_format"), (crops(1)[0][:900], "image_unreadable")])
+@pytest.mark.parametrize(
+    ("photo", "code"), [(b"rubbish", "unsupported_format"), (crops(1)[0][:900], "image_unreadable")]
+)
 def test_a_photo_that_cannot_be_read_fails_at_once_with_its_code(bench, worker, photo, code):
     job = bench.add_restoration(photo)
     worker.loop.run_until_empty()

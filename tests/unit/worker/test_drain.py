@@ -1,0 +1,107 @@
+import pytest
+
+from core.db.tables import Checkpoint, Job
+from tests.benches import at_step, crops, portraits, tiny_recipe
+from worker.drain import Drain
+from worker.held import HeldJob
+from worker.process import WorkerProcess
+
+LONG = tiny_recipe("personal", finetune={"iterations": 30})
+
+
+@pytest.fixture
+def another(bench):
+    """Another worker on the same bench."""
+    return WorkerProcess(bench.settings, bench.database, bench.store)
+
+
+@pytest.fixture
+def album(bench):
+    subject = bench.add_subject()
+    photos = bench.add_album(subject, portraits(3))
+    return lambda: bench.add_tuning(subject, photos, LONG, kind="checkpoint")
+
+
+def test_a_drained_tuning_goes_back_without_a_mark_and_another_worker_ends_it_to_the_same_bytes(
+    bench, worker, another, album
+):
+    job = album()
+    at_step(worker, 30, worker.stop)
+    worker.loop.run_until_drained()
+    drained = bench.job(job)
+    assert (drained.status, drained.crashes, drained.faults, drained.run_after) == ("queued", 0, 0, None)
+    assert "resume-finetune" in bench.outputs(job)
+    assert bench.row(Checkpoint, job.checkpoint_id).status == "pending"
+    another.loop.run_until_empty()
+    assert (bench.job(job).status, bench.job(job).attempt) == ("succeeded", 2)
+    assert bench.events(job).count("drained") == 1
+    uninterrupted = album()
+    another.loop.run_until_empty()
+    assert bench.checkpoint_bytes(job) == bench.checkpoint_bytes(uninterrupted)
+
+
+def test_a_resumed_tuning_does_not_begin_again(bench, worker, another, album, monkeypatch):
+    job = album()
+    at_step(worker, 30, worker.stop)
+    worker.loop.run_until_drained()
+    told = []
+    progressed = HeldJob.progressed
+    monkeypatch.setattr(HeldJob, "progressed", lambda held, *step: (told.append(step), progressed(held, *step)))
+    another.loop.run_until_empty()
+    done = [done for stage, done, _ in told if stage == "finetune"]
+    assert done[0] > 5
+    assert done == list(range(done[0], 31))
+    assert bench.outputs(job) == set()
+
+
+def test_a_drained_worker_takes_nothing_more(bench, worker):
+    jobs = [bench.add_restoration(photo, candidates=number) for number, photo in enumerate(crops(2), start=1)]
+    at_step(worker, 12, worker.stop)
+    worker.loop.run_until_drained()
+    assert {bench.job(job).status for job in jobs} == {"queued"}
+    assert [bench.job(job).attempt for job in jobs] == [1, 0]
+
+
+def test_a_cancelled_job_ends_at_the_next_step_and_leaves_nothing_to_go_on_from(bench, worker, album):
+    job = album()
+    waiting = bench.add_restoration(crops(1)[0], checkpoint=job, waits=True)
+
+    def cancel():
+        bench.change(Job, job.id, cancel_requested=True)
+        worker.heartbeat._due_at = 0.0
+        worker.heartbeat.beat()
+
+    at_step(worker, 30, cancel)
+    worker.loop.run_until_empty()
+    assert bench.job(job).status == "cancelled"
+    assert bench.outputs(job) == set()
+    assert bench.row(Checkpoint, job.checkpoint_id).status == "failed"
+    assert bench.job(waiting).error["code"] == "checkpoint_not_ready"
+
+
+def test_a_job_that_another_worker_took_is_dropped_without_a_word(bench, worker, album):
+    job = album()
+    before = []
+
+    def lose():
+        before.append(bench.outputs(job))
+        bench.change(Job, job.id, attempt=2, worker_id="wkr_other")
+
+    at_step(worker, 30, lose)
+    worker.loop.run_until_empty()
+    assert bench.job(job).status == "running"
+    assert bench.outputs(job) == before[0]
+    assert "drained" not in bench.events(job)
+
+
+def test_a_drain_has_a_time_limit_from_the_moment_it_was_asked_for():
+    now = [100.0]
+    drain = Drain(30.0, clock=lambda: now[0])
+    assert not drain.requested
+    assert not drain.over
+    drain.request()
+    now[0] = 125.0
+    drain.request()
+    assert not drain.over
+    now[0] = 130.0
+    assert drain.over
