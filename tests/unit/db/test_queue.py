@@ -6,25 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from core.db import events, jobs, queue
+from core.db import jobs, queue
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import InvalidTransitionError, LeaseLostError
 from core.domain.job import JobEvent, JobStage
-from tests.unit.db import rows
-
-LEASE = timedelta(seconds=60)
-ME = queue.Claim("wkr_me", LEASE)
-
-
-def put(database, **columns):
-    with database.write() as session:
-        return jobs.insert(session, rows.job(**columns)).id
-
-
-def take(database, claim=ME):
-    with database.write() as session:
-        return queue.claim(session, claim)
+from tests import rows
+from tests.rows import LEASE, ME, look, put, take, told
 
 
 def end(database, job, event, **columns):
@@ -32,16 +20,6 @@ def end(database, job, event, **columns):
         held = queue.fenced(session, job.id, job.attempt)
         queue.move(session, held, event, now_of(session), **columns)
         return held
-
-
-def look(database, job_id):
-    with database.read() as session:
-        return session.get_one(Job, job_id)
-
-
-def told(database, job_id):
-    with database.read() as session:
-        return [event.type for event in events.after(session, rows.OWNER, job_id)]
 
 
 def test_an_empty_queue_gives_nothing(database):

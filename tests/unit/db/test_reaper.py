@@ -9,10 +9,8 @@ from core.db import queue, reaper
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job
 from core.domain.job import MAX_CRASHES
-from tests.unit.db import rows
-from tests.unit.db.test_queue import ME, look, put, take, told
-
-DEAD = queue.Claim("wkr_dead", timedelta(seconds=-1))
+from tests import rows
+from tests.rows import DEAD, ME, look, put, take, told
 
 
 def reap(database, **arguments):

@@ -1,16 +1,23 @@
-"""Rows for tests of the database, with what must be in them."""
+"""Rows for tests of the database, with what must be in them, and the queue's few steps."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from core.db import events, jobs, queue
+from core.db.session import Database
 from core.db.tables import Checkpoint, Job, StageOutput, Subject
 from core.domain.ids import Prefix, new_id
 
 OWNER = "own_local"
 DIGEST = "a" * 64
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LEASE = timedelta(seconds=60)
+ME = queue.Claim("wkr_me", LEASE)
+DEAD = queue.Claim("wkr_dead", timedelta(seconds=-1))
+"""A worker whose leases are over at once."""
 
 
 def job(**columns: Any) -> Job:
@@ -88,3 +95,27 @@ def stage_output(session: Session, job_id: str, sha256: str = DIGEST, **columns:
     session.add(row)
     session.flush()
     return row
+
+
+def put(database: Database, **columns: Any) -> str:
+    """Put a job into the queue; its id."""
+    with database.write() as session:
+        return jobs.insert(session, job(**columns)).id
+
+
+def take(database: Database, claim: queue.Claim = ME) -> Job | None:
+    """Claim the next one."""
+    with database.write() as session:
+        return queue.claim(session, claim)
+
+
+def look(database: Database, job_id: str) -> Job:
+    """A job as it is now."""
+    with database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+def told(database: Database, job_id: str) -> Sequence[str]:
+    """What its timeline says."""
+    with database.read() as session:
+        return [event.type for event in events.after(session, OWNER, job_id)]
