@@ -19,7 +19,7 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Rec. 601, for R, G, B."""
 
 _WINDOW = 1 / 16
-"""Side of the window in which chroma follows lightness, as a fraction of the crop."""
+"""Side of the window in which chroma follows lightness, as a fraction of the face's square."""
 
 _SMOOTHNESS = 0.02**2
 """Variance of lightness below which chroma is averaged instead of following it."""
@@ -32,12 +32,7 @@ _ARITHMETIC_LEVELS = 0.02
 
 
 def recolour(restored: np.ndarray, crop: np.ndarray, colour: Colour) -> np.ndarray:
-    """Give a restored face its colours.
-
-    With `preserve`, lightness (Oklab) is the restoration's and chroma the photo's, without the photo's colour noise:
-    in each neighbourhood chroma is a linear function of lightness, fitted to the photo (a guided filter, He et al.
-    2013) and read at the restored lightness. So a toned print keeps its tone in shadows and lights that the restoration
-    moved. Where the restoration left the lightness alone, the photo's own chroma comes back.
+    """Give a restored crop its colours; in a whole photo `core.imaging.composite` does it.
 
     Args:
         restored: [R, R, 3] uint8.
@@ -45,26 +40,43 @@ def recolour(restored: np.ndarray, crop: np.ndarray, colour: Colour) -> np.ndarr
         colour: preserve, or free for the restoration's own colours.
 
     Returns:
-        [R, R, 3] uint8; grey exactly where the photo is grey all around.
+        [R, R, 3] uint8.
     """
     if colour == "free":
         return restored
     size = restored.shape[0]
-    new = to_oklab(restored.astype(np.float32) / 255)[..., 0]
-    old = to_oklab(resize(crop, size).astype(np.float32) / 255)
-    chroma = _chroma_at(new, old, size)
-    rgb = from_oklab(np.concatenate([new[..., None], chroma], axis=-1)) * 255
+    kept = keep_chroma(restored.astype(np.float32), resize(crop, size).astype(np.float32), size)
+    return np.asarray(kept.round().clip(0, 255), dtype=np.uint8)
+
+
+def keep_chroma(restored: np.ndarray, photo: np.ndarray, side_pixels: float) -> np.ndarray:
+    """Lightness (Oklab) from a restoration, chroma from the photo, without the photo's colour noise.
+
+    In each neighbourhood chroma is a linear function of lightness, fitted to the photo (a guided filter, He et al.
+    2013) and read at the restored lightness. So a toned print keeps its tone in shadows and lights that the restoration
+    moved. Where the restoration left the lightness alone, the photo's own chroma comes back.
+
+    Args:
+        restored: [h, w, 3] float32 in grey levels of 0 … 255.
+        photo: the same place in the photo, alike.
+        side_pixels: of the face's square, in these pixels; neighbourhoods are a sixteenth of it.
+
+    Returns:
+        [h, w, 3] float32 in 0 … 255; grey exactly where the photo is grey all around.
+    """
+    new = to_oklab(np.clip(restored, 0, 255) / 255)[..., :1]
+    chroma = _chroma_at(new[..., 0], to_oklab(photo / 255), max(3, round(side_pixels * _WINDOW) | 1))
+    rgb = from_oklab(np.concatenate([new, chroma], axis=-1)) * 255
     spread = rgb.max(axis=-1, keepdims=True) - rgb.min(axis=-1, keepdims=True)
-    rgb = np.where(spread < _ARITHMETIC_LEVELS, rgb[..., 1:2], rgb)
-    return np.asarray(rgb.round().clip(0, 255), dtype=np.uint8)
+    return np.asarray(np.where(spread < _ARITHMETIC_LEVELS, rgb[..., 1:2], rgb), dtype=np.float32)
 
 
-def _chroma_at(lightness: np.ndarray, photo: np.ndarray, size: int) -> np.ndarray:
-    """[S, S, 2] float32: the photo's a and b, read at another lightness."""
-    guide, side = photo[..., 0], max(3, round(size * _WINDOW) | 1)
+def _chroma_at(lightness: np.ndarray, photo: np.ndarray, window: int) -> np.ndarray:
+    """The photo's a and b, [h, w, 2] float32, read at another lightness."""
+    guide = photo[..., 0]
 
     def mean(plane: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT_101))
+        return np.asarray(cv2.blur(plane, (window, window), borderType=cv2.BORDER_REFLECT_101))
 
     mean_guide = mean(guide)
     variance = np.maximum(mean(guide * guide) - mean_guide**2, 0)

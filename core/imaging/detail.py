@@ -55,21 +55,21 @@ def noise_level(luminance: np.ndarray) -> float:
     Args:
         luminance: [S, S] float32 in grey levels.
     """
-    response = noise_response(luminance)[1:-1, 1:-1]
+    response = np.abs(noise_response(luminance)[1:-1, 1:-1])
     sigma = float(np.median(response)) / 0.6745 / 6.0
     return max(sigma, _blocking_level(luminance))
 
 
 def noise_response(plane: np.ndarray) -> np.ndarray:
-    """How much each pixel differs from what its eight neighbours say; six times the noise, on average.
+    """How much each pixel differs from what its eight neighbours say: noise passes with six times its deviation.
 
     Args:
         plane: [H, W] float32.
 
     Returns:
-        [H, W] float32, at least 0.
+        [H, W] float32, of either sign.
     """
-    return np.asarray(np.abs(cv2.filter2D(plane, cv2.CV_32F, IMMERKAER)))
+    return np.asarray(cv2.filter2D(plane, cv2.CV_32F, IMMERKAER))
 
 
 def _blocking_level(luminance: np.ndarray) -> float:

@@ -18,8 +18,9 @@ _DARKEST, _LIGHTEST = 3.0, 252.0
 
 _INVISIBLE_LEVELS = 0.3
 
-_COARSENESS = tuple(np.arange(0.0, 0.85, 0.1).round(1))
-"""Standard deviations, in pixels, of the blur that makes white noise into grain. Above, hair would pass for grain."""
+_COARSENESS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""Standard deviations, in pixels, of the blur that makes white noise into grain. What looks coarser is hair and cloth:
+taken for grain it would put six levels of blotches on the faces of a sharp photo."""
 
 
 def add_grain(
@@ -39,23 +40,31 @@ def add_grain(
     Returns:
         [h, w, 3] float32; `placed` itself where nothing is missing.
     """
-    before, after = _planes(photo), _planes(placed)
-    valid = (before[0] > _DARKEST) & (before[0] < _LIGHTEST)
+    before, after = photo @ LUMA, placed @ LUMA
+    valid = (before > _DARKEST) & (before < _LIGHTEST)
     outside, within = outside & valid, inside & valid
     if min(int(outside.sum()), int(within.sum())) < _LEAST_PIXELS:
         return placed
-    grain = [_missing(old, new, outside, within, rng) for old, new in zip(before, after, strict=True)]
-    if not any(noise.any() for noise in grain):
+    luminance = _missing(before, after, outside, within, rng)
+    differences = []
+    for channel in (0, 2):  # from green: exactly 0 in a grey photo
+        old, new = photo[..., channel] - photo[..., 1], placed[..., channel] - placed[..., 1]
+        # A sepia print's grain is brown: what goes with the luminance is no noise of its own.
+        tint = _slope(before, old, outside | within)
+        own = _missing(old - tint * before, new - tint * after, outside, within, rng)
+        differences.append(tint * luminance + own)
+    if not luminance.any() and not any(noise.any() for noise in differences):
         return placed
-    luminance, red, blue = grain
+    red, blue = differences
     green = luminance - LUMA[0] * red - LUMA[2] * blue
     return np.asarray(placed + np.stack([green + red, green, green + blue], axis=-1), dtype=np.float32)
 
 
-def _planes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Luminance and two colour differences, which are exactly 0 for grey."""
-    green = image[..., 1]
-    return image @ LUMA, image[..., 0] - green, image[..., 2] - green
+def _slope(luminance: np.ndarray, difference: np.ndarray, where: np.ndarray) -> float:
+    """How much a colour difference's noise follows the luminance's; edges, which are no noise, are left out."""
+    x, y = noise_response(luminance)[where], noise_response(difference)[where]
+    calm = np.abs(x) <= 4 * np.median(np.abs(x))
+    return float((x[calm] * y[calm]).sum() / max(float((x[calm] ** 2).sum()), 1e-6))
 
 
 def _missing(
@@ -79,7 +88,7 @@ def _sigma(plane: np.ndarray, where: np.ndarray, step: int) -> float:
         half = (width // 2, height // 2)
         plane = cv2.resize(plane[:height, :width], half, interpolation=cv2.INTER_AREA)
         where = cv2.resize(where[:height, :width].astype(np.uint8), half, interpolation=cv2.INTER_AREA) > 0
-    response = noise_response(plane)[where]
+    response = np.abs(noise_response(plane)[where])
     return float(np.median(response)) / 0.6745 / 6.0 if response.size else 0.0
 
 

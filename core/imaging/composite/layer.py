@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from core.imaging.align import align_face
-from core.imaging.colour import LUMA, recolour
+from core.imaging.colour import LUMA, keep_chroma
 from core.imaging.composite.grain import add_grain
-from core.imaging.composite.mask import ring_of, weights, window_of
+from core.imaging.composite.mask import edge_of, ring_of, weights, window_of
 from core.imaging.composite.patch import Patch
-from core.imaging.composite.ring import Match, shift_to_ring
+from core.imaging.composite.ring import shift_to_ring
 from core.imaging.composite.window import Window, place
 from core.imaging.detail import merge_detail
 
@@ -50,9 +50,9 @@ class Layer:
 def make_layer(photo: np.ndarray, patches: Sequence[Patch], index: int) -> Layer | None:
     """Bring one restored face into its photo's frame.
 
-    The restoration takes the photo's colour and fine detail, is resampled once, shifted to the level of its
-    surroundings and given their grain. What the resampling of the photo itself lost is put back where the restoration
-    left the photo as it was: an unrestored crop goes back as it came.
+    The restoration takes the photo's fine detail, is resampled once, shifted to the brightness of its surroundings,
+    given its colours and the surroundings' grain. What the resampling of the photo itself lost is put back where the
+    restoration left the photo as it was: an unrestored crop goes back as it came.
 
     Args:
         photo: [H, W, 3] uint8 or uint16; not changed.
@@ -74,20 +74,30 @@ def make_layer(photo: np.ndarray, patches: Sequence[Patch], index: int) -> Layer
     levels = _LEVELS_16_BIT if photo.dtype == np.uint16 else 1.0
     around = window.cut(photo).astype(np.float32) / np.float32(levels)
     crop = align_face(photo, patch.alignment, patch.crop_pixels)
-    crop_levels = crop.astype(np.float32) / np.float32(levels)
-    crop_8_bit = _quantised(crop_levels, np.dtype(np.uint8), 1.0)
-    restored = merge_detail(patch.restored, crop_8_bit) if patch.beyond_prior > 1 else patch.restored
-    restored = recolour(restored, crop_8_bit, patch.colour)
-
-    placed = place(restored, patch.alignment, window)
-    unrestored = place(crop_levels, patch.alignment, window)
-    placed += _sameness(placed, unrestored, patch.alignment.side_pixels)[..., None] * (around - unrestored)
+    placed = _placed(patch, around, crop.astype(np.float32) / np.float32(levels), window)
     mask = weights(patches, index, window)
-    match: Match = "colour" if patch.colour == "preserve" else "brightness"
-    placed += shift_to_ring(around, placed, ring_of(patch, mask, window), match)
+    shift = shift_to_ring(around, placed, ring_of(patch, mask, window))
+    brightness = (shift @ LUMA)[..., None]
+    placed += brightness
+    if patch.colour == "preserve":
+        placed = keep_chroma(placed, around, patch.alignment.side_pixels)
+    else:
+        # Its own colours in the face, the surroundings' at its edge.
+        placed += (shift - brightness) * edge_of(patch, window)[..., None]
     inside = mask > 0.5 * patch.strength
     placed = add_grain(around, placed, mask == 0, inside, np.random.default_rng(patch.seed))
     return Layer(window, mask, _quantised(placed, photo.dtype, levels), crop)
+
+
+def _placed(patch: Patch, around: np.ndarray, crop: np.ndarray, window: Window) -> np.ndarray:
+    """The restoration in the photo's frame, with the fine detail that the photo has and the prior lacks."""
+    restored = patch.restored
+    if patch.beyond_prior > 1:
+        restored = merge_detail(restored, _quantised(crop, np.dtype(np.uint8), 1.0))
+    placed = place(restored, patch.alignment, window)
+    unrestored = place(crop, patch.alignment, window)
+    placed += _sameness(placed, unrestored, patch.alignment.side_pixels)[..., None] * (around - unrestored)
+    return placed
 
 
 def _sameness(placed: np.ndarray, unrestored: np.ndarray, side_pixels: float) -> np.ndarray:

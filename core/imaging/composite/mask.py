@@ -16,6 +16,9 @@ RING = 0.08
 _BORDER = 0.04
 """Near the square's border the mask fades whatever the outline: beyond it nothing was restored."""
 
+_EDGE = 0.2
+"""Over what width, from the mask's edge inwards, the surroundings' colours pass into the restoration's own."""
+
 _BETWEEN = 0.03
 """Over what width a face gives way to the photo at the border to another face."""
 
@@ -107,6 +110,11 @@ def ring_of(patch: Patch, weight: np.ndarray, window: Window) -> np.ndarray:
     restored = (square >= 0).all(axis=-1) & (square <= 1).all(axis=-1)
     near = depth_in(patch, window) > -(GROWN + RING)
     return np.asarray(restored & near & (weight < 0.5 * patch.strength))
+
+
+def edge_of(patch: Patch, window: Window) -> np.ndarray:
+    """1 at a mask's edge and beyond, fading to 0 within the face: [h, w] float32."""
+    return 1 - _smoothstep((depth_in(patch, window) + GROWN) / _EDGE)
 
 
 def _smoothstep(x: np.ndarray) -> np.ndarray:

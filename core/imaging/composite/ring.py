@@ -1,11 +1,7 @@
 """Matching a restored face to its surroundings: what differs in the ring is taken away, smoothly, from all of it."""
 
-from typing import Literal
-
 import cv2
 import numpy as np
-
-from core.imaging.colour import LUMA
 
 _WORKING_PIXELS = 96
 """The field is smooth: a small copy gives it as well as the photo's pixels, and much faster."""
@@ -16,10 +12,8 @@ _REACH = 0.2
 _OUTLIER_LEVELS = 24.0
 """Around the ring's median; what differs by more (a scratch, a hand, hair drawn anew) counts as this much."""
 
-Match = Literal["colour", "brightness"]
 
-
-def shift_to_ring(photo: np.ndarray, placed: np.ndarray, ring: np.ndarray, match: Match) -> np.ndarray:
+def shift_to_ring(photo: np.ndarray, placed: np.ndarray, ring: np.ndarray) -> np.ndarray:
     """The smooth field that brings a restoration to the photo's level in the ring.
 
     A membrane from the ring inwards, by normalised convolution: a shift that is the same all around is found exactly,
@@ -29,7 +23,6 @@ def shift_to_ring(photo: np.ndarray, placed: np.ndarray, ring: np.ndarray, match
         photo: [h, w, 3] float32, in grey levels of 0 … 255.
         placed: the restoration in the photo's frame, alike.
         ring: [h, w] bool, where both are compared.
-        match: all channels by themselves, or all by the same amount.
 
     Returns:
         [h, w, 3] float32, to be added to `placed`; 0 where the ring is empty.
@@ -38,8 +31,6 @@ def shift_to_ring(photo: np.ndarray, placed: np.ndarray, ring: np.ndarray, match
     if not ring.any():
         return np.zeros_like(placed)
     difference = photo - placed
-    if match == "brightness":
-        difference = np.repeat((difference @ LUMA)[..., None], 3, axis=-1)
     middle = np.median(difference[ring], axis=0)
     bounded = np.clip(difference - middle, -_OUTLIER_LEVELS, _OUTLIER_LEVELS)
     scale = min(1.0, _WORKING_PIXELS / max(height, width))

@@ -9,10 +9,15 @@ import numpy as np
 from core.imaging.faces.face import Box, Face, area, intersection
 from core.imaging.faces.plausible import plausible
 
-_SIDE_PIXELS, _LARGEST_SCALE = 160, 4.0
+_SIDE_PIXELS, _LARGEST_SCALE = 240, 4.0
 """The box's shorter side in the copy that is searched: both detectors are at their best there."""
 
-_MARGIN, _LEAST_OVERLAP = 0.6, 0.4
+_MARGIN = 0.6
+
+_LEAST_SHARED, _SIZES = 0.6, (0.12, 4.0)
+"""How much of the smaller box both share, and the find's area over the given one's: some people draw a box around the
+eyes, some around head and hair."""
+
 _USUAL_EYES = ((0.3, 0.36), (0.7, 0.36))
 """In fractions of a box; between dlib's (chin to eyebrows: 0.30) and YuNet's (with the forehead: 0.40)."""
 
@@ -38,8 +43,9 @@ def face_in_box(image: np.ndarray, box: Box, find: FindInBox) -> Face:
     shifted = ((left - low_x) * scale, (top - low_y) * scale, (right - low_x) * scale, (bottom - low_y) * scale)
     for found in find(copy, shifted):
         face = found.scaled(1 / scale, (float(low_x), float(low_y)))
-        shared = intersection(face.box, box) / max(1.0, area(box))
-        if shared >= _LEAST_OVERLAP and plausible(face, *image.shape[:2]):
+        shared = intersection(face.box, box) / max(1.0, min(area(box), area(face.box)))
+        fits = shared >= _LEAST_SHARED and _SIZES[0] <= area(face.box) / max(1.0, area(box)) <= _SIZES[1]
+        if fits and plausible(face, *image.shape[:2]):
             return replace(face, box=box, score=1.0, source="box")
     return eyes_of_box(box)
 

@@ -80,22 +80,30 @@ class Sighting:
     """One face and at how many scales it was seen.
 
     Attributes:
-        face: as the coarsest scale saw it, with the surest score of all.
+        face: as the scale with the best landmarks saw it, with the surest score of all.
+        level: index of that scale.
         scales: indices of the scales, coarsest first.
     """
 
     face: Face
+    level: int
     scales: tuple[int, ...]
 
 
-def merge_scales(levels: Sequence[Sequence[Face]]) -> list[Sighting]:
+def _coarseness(level: int, _: Face) -> float:
+    return level
+
+
+def merge_scales(levels: Sequence[Sequence[Face]], rank: Callable[[int, Face], float] = _coarseness) -> list[Sighting]:
     """One sighting for all finds of a face.
 
-    Finds that nearly coincide are one face: the coarsest, which saw most around it, gives the landmarks, the surest
-    the score. Of others that overlap (an eye taken for a face, a face with its hat), the surest stays.
+    Finds that nearly coincide are one face: the first in rank gives the landmarks, the surest the score. Of others
+    that overlap (an eye taken for a face, a face with its hat), the surest stays.
 
     Args:
         levels: the finds of each scale, coarsest first, each in the order in which equals shall come.
+        rank: of a find, from its scale's index and itself; the least has the best landmarks. By default the coarsest,
+            which saw most around the face.
 
     Returns:
         Largest first.
@@ -105,16 +113,17 @@ def merge_scales(levels: Sequence[Sequence[Face]]) -> list[Sighting]:
         for face in faces:
             same = next((i for i, other in enumerate(merged) if _iou(face, other.face) >= _SAME_IOU), None)
             if same is None:
-                merged.append(Sighting(face, (level,)))
+                merged.append(Sighting(face, level, (level,)))
             else:
                 known = merged[same]
-                best = replace(known.face, score=max(known.face.score, face.score))
-                merged[same] = Sighting(best, tuple(sorted({*known.scales, level})))
-    kept: list[Sighting] = []
-    for sighting in sorted(merged, key=lambda s: s.face.score, reverse=True):
-        if all(_overlap(sighting.face, other.face) < _DUPLICATE_OVERLAP for other in kept):
-            kept.append(sighting)
-    return sorted(kept, key=lambda s: (-area(s.face.box), merged.index(s)))
+                best = min((known.level, known.face), (level, face), key=lambda find: rank(*find))
+                surest = replace(best[1], score=max(known.face.score, face.score))
+                merged[same] = Sighting(surest, best[0], tuple(sorted({*known.scales, level})))
+    kept: list[int] = []
+    for index in sorted(range(len(merged)), key=lambda i: -merged[i].face.score):
+        if all(_overlap(merged[index].face, merged[other].face) < _DUPLICATE_OVERLAP for other in kept):
+            kept.append(index)
+    return [merged[index] for index in sorted(kept, key=lambda i: (-area(merged[i].face.box), i))]
 
 
 def _iou(one: Face, other: Face) -> float:

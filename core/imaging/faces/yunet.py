@@ -1,5 +1,6 @@
 """OpenCV's YuNet (Wu et al. 2023): five landmarks, permissive licence, its file supplied by the operator."""
 
+import math
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,9 @@ _COARSEST_SIDE_PIXELS = 320
 
 _LARGEST_BOX_PIXELS = 300
 """In one copy; larger finds in a copy that is not the coarsest are pieces of pattern taken for a huge face."""
+
+_BEST_BOX_PIXELS = 250
+"""In one copy: there the landmarks are nearest to dlib's, by 6 % of the eye distance; at 32 … 64 pixels by 9 %."""
 
 _NMS_OVERLAP = 0.3
 _CANDIDATES = 100_000
@@ -63,7 +67,11 @@ class YuNetFinder:
             found = search(image, scale, lambda tile: self._detect(tile, self._threshold))
             fitting = [face for face in found if face.box[2] - face.box[0] <= largest]
             levels.append([face for face in fitting if plausible(face, height, width)])
-        return [sighting.face for sighting in merge_scales(levels)]
+
+        def rank(level: int, face: Face) -> float:
+            return abs(math.log((face.box[2] - face.box[0]) * scales[level] / _BEST_BOX_PIXELS))
+
+        return [sighting.face for sighting in merge_scales(levels, rank)]
 
     def in_box(self, image: np.ndarray, box: Box) -> Face:
         """See `Landmarker.in_box`; where nothing is found in the box, the eyes are where they usually lie in one."""
