@@ -16,7 +16,7 @@ def make_app(settings: Settings) -> Celery:
     Args:
         settings: of the service; the broker's address is one.
     """
-    celery = Celery("heirloom", include=["worker.tasks"], set_as_current=True)
+    celery = Celery("heirloom", include=["worker.app", "worker.tasks"], set_as_current=True)
     celery.conf.update(celery_options(settings.broker_address))
     return celery
 

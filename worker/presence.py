@@ -1,6 +1,6 @@
 """This worker's row: who it is, what it computes on, when it was seen last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.db import workers
@@ -12,18 +12,19 @@ from core.domain.ids import Prefix, new_id
 class Presence:
     """Written at the start, with every heartbeat, and at the end."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Database, name: str, measure: Callable[[], Mapping[str, Any]]) -> None:
         """Not there yet.
 
         Args:
             database: where.
             name: of the process.
+            measure: numbers of its device, e.g. peak_memory_bytes.
         """
         self._database = database
         self.name = name
         self.id = new_id(Prefix.WORKER)
         self.state = "starting"
-        self.metrics: Mapping[str, Any] = {}
+        self._measure = measure
 
     def register(self, device: str, precision: str, priors: Sequence[str]) -> None:
         """Say that there is a worker.
@@ -46,7 +47,7 @@ class Presence:
                     priors=list(priors),
                     state=self.state,
                     job_ids=[],
-                    metrics=dict(self.metrics),
+                    metrics=dict(self._measure()),
                     started_at=now,
                     last_seen_at=now,
                 ),
@@ -57,7 +58,7 @@ class Presence:
         if self.state in ("idle", "busy"):
             self.state = "busy" if job_ids else "idle"
         with self._database.write() as session:
-            workers.seen(session, self.id, self.state, job_ids, self.metrics)
+            workers.seen(session, self.id, self.state, job_ids, self._measure())
 
     def gone(self) -> None:
         """It has ended in an orderly way."""
