@@ -22,7 +22,7 @@ _FROM_LAB = np.linalg.inv(_TO_LAB.astype(np.float64)).astype(np.float32)
 _FROM_CONES = np.linalg.inv(_TO_CONES.astype(np.float64)).astype(np.float32)
 
 _GAMUT_STEPS = 12
-_GAMUT_TOLERANCE = 1e-4
+_GAMUT_TOLERANCE = 2e-5
 
 
 def to_oklab(rgb: np.ndarray) -> np.ndarray:

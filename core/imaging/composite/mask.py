@@ -13,7 +13,7 @@ GROWN, FEATHER = 0.07, 0.07
 RING = 0.08
 """Width of the ring of untouched photo around the mask in which colours are compared."""
 
-_BORDER = 0.04
+_BORDER = 0.06
 """Near the square's border the mask fades whatever the outline: beyond it nothing was restored."""
 
 _EDGE = 0.2

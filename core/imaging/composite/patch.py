@@ -12,7 +12,7 @@ from core.imaging.faces import Face
 _FOREHEAD = 0.6
 """From the eyebrows up to the hair, in distances from the eyes to the mouth; at the temples a bit more than half."""
 
-_ELLIPSE_CENTRE, _ELLIPSE_AXES = (0.5, 0.585), (0.29, 0.36)
+_ELLIPSE_CENTRE, _ELLIPSE_AXES = (0.5, 0.58), (0.29, 0.35)
 """A face in its FFHQ square, in fractions of it: from the median of 212 faces, ears to jaw, hairline to chin."""
 
 
