@@ -144,6 +144,13 @@ def _mirrored(image: np.ndarray, alignment: Alignment) -> tuple[np.ndarray, np.n
     return np.array([before_x - left, before_y - top], dtype=np.float64), padded
 
 
+def part_of(image: np.ndarray, alignment: Alignment) -> np.ndarray:
+    """The photo's own pixels around a square, unturned: [h, w, 3], a view."""
+    left, top = np.maximum(np.floor(alignment.quad.min(axis=0)).astype(int), 0)
+    right, bottom = np.maximum(np.ceil(alignment.quad.max(axis=0)).astype(int), 0)
+    return image[top:bottom, left:right]
+
+
 def largest_face_crop(image: np.ndarray, finder: FaceFinder) -> AlignedCrop:
     """Find the largest face and cut it out at the photo's own resolution.
 

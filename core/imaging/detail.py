@@ -114,7 +114,7 @@ def _wiener_gain(high: np.ndarray, luminance: np.ndarray, size: int, grid: float
     variance = cv2.GaussianBlur(high * high, (0, 0), window / 2)
     unclipped = variance[(luminance > _DARKEST) & (luminance < _LIGHTEST)]
     quiet = float(np.percentile(unclipped, _QUIET_PERCENT)) if unclipped.size else 0.0
-    noise = max(max(noise_level(luminance), grid) ** 2 , quiet)
+    noise = max(max(noise_level(luminance), grid) ** 2, quiet)
     return np.asarray(np.clip(1.0 - _NOISE_MARGIN * noise / np.maximum(variance, 1e-6), 0.0, 1.0))
 
 

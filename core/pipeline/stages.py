@@ -9,8 +9,8 @@ import numpy as np
 
 from core.domain.errors import AlbumTooSmallError, BadInputError, CheckpointError
 from core.domain.subject import MIN_ALBUM_PHOTOS
-from core.imaging.align import aligned_crop, largest_face_crop
-from core.imaging.detail import merge_detail
+from core.imaging.align import aligned_crop, largest_face_crop, part_of
+from core.imaging.detail import grid_level, merge_detail
 from core.imaging.faces import DlibFaceFinder, FaceFinder
 from core.imaging.intake import Limits, decode_photo
 from core.imaging.resize import resize
@@ -131,7 +131,10 @@ def align(call: StageCall, context: Context) -> list[bytes]:
     if photo.aligned:
         return [pack({"crop": aligned_crop(image)})]
     found = largest_face_crop(image, context.finder)
-    return [pack({"crop": found.crop, "quad": found.alignment.quad})]
+    grid = grid_level(
+        part_of(image, found.alignment)
+    )  # turned, the photo's JPEG blocks are not to be measured any more
+    return [pack({"crop": found.crop, "quad": found.alignment.quad}, {"grid": grid})]
 
 
 def curate(call: StageCall, context: Context) -> list[bytes]:
@@ -249,9 +252,10 @@ def restore(call: StageCall, context: Context) -> list[bytes]:
 def composite(call: StageCall, context: Context) -> list[bytes]:
     """Bring the restored face to the crop's size, with the detail that is the photo's own; score it."""
     native = unpack(context.output(*call.needs[0]))[0]["native"]
-    crop = unpack(context.output(*call.needs[1]))[0]["crop"]
+    arrays, values = unpack(context.output(*call.needs[1]))
+    crop = arrays["crop"]
     own_size = isinstance(context.request, RestoreRequest) and context.request.native
-    image = native if own_size else merge_detail(native, crop)
+    image = native if own_size else merge_detail(native, crop, values.get("grid", 0.0))
     degraded = resize(crop, native.shape[0])
     numbers = scores(context.prior, crop, image, degraded, native)
     context.report(call, 1, 1)
