@@ -9,8 +9,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 from core.domain.errors import DiskFullError, InvalidRequestError
 from core.imaging.archive import ArchiveLimits, ArchivePhoto, photos_of_zip
@@ -46,25 +45,21 @@ class _Part:
 
 
 class AlbumSpool:
-    """What somebody sends: one zip, or several photos. A context manager; its disk space is given back at the end."""
+    """What somebody sends: one zip, or several photos. To be closed at the end."""
 
     def __init__(self, owner_id: str, limits: UploadLimits) -> None:
         """Begin empty."""
         self._owner_id = owner_id
         self._limits = limits
-        # Kept open on purpose: closed by `__exit__`, and without a name that could be left behind.
+        # Kept open on purpose: closed by `close`, and without a name that could be left behind.
         self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115
         self._parts: list[_Part] = []
         self._gate: Gate | None = None
         self._label = ""
         self._begin = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Give its disk space back."""
         self._file.close()
 
     def begin(self, label: str) -> None:

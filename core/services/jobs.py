@@ -36,6 +36,10 @@ _COPIED = (
 )
 
 
+Timeline = tuple[Job, Sequence[JobEventRow]]
+"""A job, and what happened to it."""
+
+
 @dataclass(frozen=True)
 class JobView:
     """A job and its outlook."""
@@ -78,7 +82,7 @@ def listed(
     return [JobView(job, forecaster.of(job)) for job in found]
 
 
-def timeline(session: Session, owner_id: str, job_id: str, event_id: int) -> tuple[Job, Sequence[JobEventRow]]:
+def timeline(session: Session, owner_id: str, job_id: str, event_id: int) -> Timeline:
     """A job, and what happened to it after an event.
 
     Raises:

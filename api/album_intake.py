@@ -1,0 +1,48 @@
+"""An album's way in: a form with one zip or several photos, or the ids of files that were uploaded before."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from api.call import Call
+from api.deps import CallDep
+from api.intake import is_form, read_fields, read_json
+from api.schemas.album import AlbumForm, AlbumIn
+from core.services import uploads
+from core.services.album_spool import AlbumSpool
+from core.services.albums import AlbumOrder
+
+
+@dataclass(frozen=True)
+class SentAlbum:
+    """What was sent, and what is to be done with it."""
+
+    spool: AlbumSpool
+    order: AlbumOrder
+
+
+async def sent_album(request: Request, call: CallDep) -> AsyncIterator[SentAlbum]:
+    """Read an album; its disk space is given back when the request has ended."""
+    spool = AlbumSpool(call.owner_id, call.service.limits)
+    try:
+        if is_form(request):
+            form = await read_fields(request, call, spool, AlbumForm)
+            yield SentAlbum(spool, form.order())
+        else:
+            body = await read_json(request, call, AlbumIn)
+            await run_in_threadpool(_copy_files, call, body.file_ids, spool)
+            yield SentAlbum(spool, body.order())
+    finally:
+        await run_in_threadpool(spool.close)
+
+
+def _copy_files(call: Call, file_ids: list[str], spool: AlbumSpool) -> None:
+    with call.read() as session:
+        files = uploads.get_all(session, call.owner_id, file_ids, "/file_ids")
+    for file in files:
+        spool.begin(file.name)
+        for chunk in call.service.store.read(uploads.ref_of(file)):
+            spool.write(chunk)
+        spool.end()

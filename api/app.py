@@ -1,0 +1,79 @@
+"""The API as an ASGI application. Settings are read here and nowhere below."""
+
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import errors, openapi
+from api.doorbell import CeleryDoorbell
+from api.metrics import Metrics
+from api.middleware import HostGuard, Surroundings
+from api.routers import albums, checkpoints, files, jobs, probes, restorations, subjects, system
+from api.service import Service
+from core.db.session import Database
+from core.services.doorbell import Doorbell, SilentDoorbell
+from core.settings import Settings, read_settings
+from core.storage.base import BlobStore
+from core.storage.open import open_store
+
+ROUTERS = (files, subjects, albums, checkpoints, restorations, jobs, system, probes)
+
+
+def create_app(
+    settings: Settings,
+    database: Database | None = None,
+    store: BlobStore | None = None,
+    doorbell: Doorbell | None = None,
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: the operator's.
+        database: migrated; None: what the settings name. One that is given stays open at the end.
+        store: where blobs lie; None: what the settings name.
+        doorbell: wakes workers; None: what the settings name.
+    """
+    opened = database or Database(settings.database_address)
+    broker = settings.broker_address
+    service = Service(
+        settings=settings,
+        database=opened,
+        store=store or open_store(settings.storage_driver, settings.home, opened),
+        doorbell=doorbell or (CeleryDoorbell(broker) if broker else SilentDoorbell()),
+        metrics=Metrics(opened, settings.lease),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if database is None:
+            opened.close()
+
+    app = FastAPI(
+        title="Heirloom",
+        version=importlib.metadata.version("heirloom"),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
+    errors.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.add_middleware(HostGuard, allowed_hosts=settings.allowed_hosts, keyless=not settings.keys_required)
+    app.add_middleware(Surroundings, metrics=service.metrics)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """For `uvicorn --factory api.app:from_environment`.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    return create_app(read_settings())

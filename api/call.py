@@ -1,0 +1,219 @@
+"""One request: who calls, the service's parts, and the transactions in which a route does its work."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from api.guard import Guard
+from api.service import Service
+from api.waiting import WaitingResponse, wanted_seconds
+from core.db import jobs, queue
+from core.db.session import now_of
+from core.db.tables import Job
+from core.domain.errors import InvalidRequestError, OverloadedError, QuotaExceededError
+from core.domain.job import JobStatus
+from core.services import access, estimates, idempotency
+from core.services.access import LOCAL_CALLER, Caller, Scope
+from core.services.idempotency import StoredAnswer
+from core.services.jobs import JobView, view
+from core.services.offer import Offer
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_KEPT_HEADERS = ("location", "retry-after", "content-type")
+
+
+class Replay(Exception):  # noqa: N818  # no error: the way out of a request that was answered before
+    """The answer is there already."""
+
+    def __init__(self, answer: StoredAnswer) -> None:
+        super().__init__("answered before")
+        self.answer = answer
+
+
+class Call:
+    """One request on its way through the service."""
+
+    def __init__(self, service: Service, request: Request) -> None:
+        """Nobody is known yet: see `admit`."""
+        self.service = service
+        self._request = request
+        self._caller: Caller | None = None
+        self._key: str | None = None
+        self._reserved = threading.Event()
+        self._queued = False
+
+    @property
+    def owner_id(self) -> str:
+        """Whose things this request sees and makes."""
+        if self._caller is None:
+            raise RuntimeError("the request was not admitted")
+        return self._caller.owner_id
+
+    @property
+    def offer(self) -> Offer:
+        """See `Service.offer`."""
+        return self.service.offer
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the request carries an Idempotency-Key."""
+        return self._key is not None
+
+    def needs_database_to_admit(self, guard: Guard) -> bool:
+        """Whether `admit` asks the database; if not, it may be called where nothing may block."""
+        return guard.queues or guard.stores or self.service.settings.keys_required or self._token() is not None
+
+    def admit(self, guard: Guard) -> None:
+        """Decide by the headers alone, before any of the body is read.
+
+        Raises:
+            UnauthenticatedError: no key, or not one of ours.
+            ForbiddenError: a key that does not cover this.
+            InvalidRequestError: an Idempotency-Key that cannot be one.
+            QuotaExceededError: the caller has as many jobs as they may.
+            OverloadedError: the queue is full.
+            DiskFullError: the disk is nearly so.
+        """
+        self._caller = self._authenticated()
+        self._caller.require(Scope.READ if self._request.method == "GET" else Scope.WRITE)
+        self._key = self._idempotency_key()
+        if guard.stores:
+            self.service.check_disk()
+        if guard.queues:
+            with self.read() as session:
+                self._check_room(session)
+
+    def _authenticated(self) -> Caller:
+        token = self._token()
+        if token is None and not self.service.settings.keys_required:
+            return LOCAL_CALLER
+        with self.read() as session:
+            caller = access.authenticate(session, token)
+            noted = access.use_is_noted(caller, now_of(session))
+        if not noted:
+            with self.service.database.write() as session:
+                access.note_use(session, caller)
+        return caller
+
+    def _token(self) -> str | None:
+        scheme, _, token = self._request.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+
+    def _idempotency_key(self) -> str | None:
+        key = self._request.headers.get("idempotency-key")
+        if key is None or self._request.method != "POST":
+            return None
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise InvalidRequestError(
+                "The Idempotency-Key is not 1 to 255 visible ASCII characters.", "A UUID is a good one."
+            )
+        return key
+
+    def _check_room(self, session: Session) -> None:
+        terms = self.service.terms
+        if jobs.count_open(session, self.owner_id) >= terms.max_open_jobs:
+            self._come_back(session)
+            raise QuotaExceededError(
+                f"You have {terms.max_open_jobs:,} jobs queued or running, which is the most.",
+                "Wait until some have ended, or cancel some.",
+            )
+        if queue.depth(session) >= terms.max_queued_jobs:
+            self._come_back(session)
+            raise OverloadedError("The queue is full.", "Send the request again later.")
+
+    def _come_back(self, session: Session) -> None:
+        seconds = estimates.seconds_until_room(session, self.service.terms.worker_life)
+        self._request.state.retry_after_seconds = seconds
+
+    def reserve(self, request_sha256: str) -> None:
+        """Take the request's Idempotency-Key, where it has one.
+
+        Args:
+            request_sha256: of the body's meaning.
+
+        Raises:
+            Replay: the first request has been answered: this is the answer.
+            IdempotencyMismatchError: the key was used for another request.
+            IdempotencyInFlightError: the first request is still being answered.
+        """
+        if self._key is None:
+            return
+        with self.service.database.write() as session:
+            known = idempotency.reserve(session, self.owner_id, self._key, request_sha256)
+        if known is not None:
+            raise Replay(known)
+        self._reserved.set()
+
+    def release(self) -> None:
+        """Give the Idempotency-Key back: the request came to nothing."""
+        if self._key is not None and self._reserved.is_set():
+            with self.service.database.write() as session:
+                idempotency.release(session, self.owner_id, self._key)
+
+    @property
+    def must_release(self) -> bool:
+        """Whether `release` has something to do."""
+        return self._reserved.is_set()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with self.service.database.read() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that is committed when the block ends; then workers are woken, if a job was accepted in it."""
+        with self.service.database.write() as session:
+            yield session
+        if self._queued:
+            self.service.doorbell.ring()
+
+    def view(self, session: Session, job: Job) -> JobView:
+        """A job with its outlook."""
+        return view(session, job, self.service.terms)
+
+    def answer(
+        self, session: Session, body: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """A JSON answer; kept in this transaction for the request's repetition, where it carries an Idempotency-Key."""
+        response = Response(body.model_dump_json(), status, dict(headers or {}), "application/json")
+        if self._key is not None and self._reserved.is_set():
+            kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            stored = StoredAnswer(response.status_code, kept, bytes(response.body))
+            idempotency.keep(session, self.owner_id, self._key, stored)
+        return response
+
+    def accepted(
+        self, session: Session, job: Job, body: BaseModel, result: Callable[[Session], BaseModel], *, new: bool = True
+    ) -> Response:
+        """202 for a job in the queue, 200 for one that has ended; with `Prefer: wait` not before it has, if it can be.
+
+        Args:
+            session: the transaction that queued it.
+            job: the job.
+            body: what the 202 says.
+            result: what is answered once the job has ended.
+            new: whether workers are to be woken.
+        """
+        self._queued = new
+        job_id, owner_id, ended = job.id, self.owner_id, JobStatus(job.status).terminal
+        seconds = estimates.retry_after_seconds(self.view(session, job).forecast)
+        headers = {"Location": f"/v1/jobs/{job_id}"} | ({} if ended else {"Retry-After": str(seconds)})
+        response = self.answer(session, body, 200 if ended else 202, headers)
+        wait = wanted_seconds(self._request.headers.get("prefer", ""), self.service.settings.max_wait_seconds)
+        if not wait or ended:
+            return response
+
+        def look() -> BaseModel | None:
+            with self.read() as again:
+                found = jobs.get(again, owner_id, job_id)
+                return result(again) if found is not None and JobStatus(found.status).terminal else None
+
+        return WaitingResponse(response, look, wait)

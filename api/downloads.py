@@ -1,0 +1,53 @@
+"""Stored bytes as an answer: always to be saved, never to be shown in a page; known by their hash."""
+
+from itertools import chain
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from api.call import Call
+from core.imaging.signature import HEAD_BYTES, media_type_of
+from core.storage.base import BlobRef
+
+OCTETS = "application/octet-stream"
+
+
+def download(request: Request, call: Call, ref: BlobRef, media_type: str | None, name: str) -> Response:
+    """A blob.
+
+    Args:
+        request: whose If-None-Match may spare the bytes.
+        call: the request's.
+        ref: which blob.
+        media_type: by its signature, not by what somebody said; None: looked at now.
+        name: to save it under.
+
+    Raises:
+        StorageError: it is not there, or not what it was; of a large one that may come out only later: the connection
+            is cut then.
+    """
+    headers = {
+        "ETag": f'"{ref.sha256}"',
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+    }
+    if _knows(request.headers.get("if-none-match", ""), ref.sha256):
+        return Response(status_code=304, headers=headers)
+    content = call.service.store.read(ref)
+    first = next(content, b"")  # before the status is sent, so that what is missing can still be told
+    media_type = media_type or media_type_of(first[:HEAD_BYTES]) or OCTETS
+    if len(first) == ref.size_bytes:
+        for _ in content:
+            pass
+        return Response(first, 200, headers, media_type)
+
+    return StreamingResponse(
+        chain((first,), content), 200, {**headers, "Content-Length": str(ref.size_bytes)}, media_type
+    )
+
+
+def _knows(if_none_match: str, sha256: str) -> bool:
+    tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_none_match.split(",")]
+    return sha256 in tags or "*" in tags

@@ -1,0 +1,37 @@
+"""What schemas share: strict members, ids as they look, moments in UTC."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, StringConstraints
+
+from core.domain.ids import ID_PATTERN_TAIL
+
+Instant = Annotated[
+    datetime,
+    PlainSerializer(
+        lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json"
+    ),
+]
+"""RFC 3339, in UTC."""
+Label = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", strip_whitespace=True)
+]
+FileId = Annotated[str, StringConstraints(pattern=rf"^fil_{ID_PATTERN_TAIL}$")]
+SubjectId = Annotated[str, StringConstraints(pattern=rf"^sub_{ID_PATTERN_TAIL}$")]
+CheckpointId = Annotated[str, StringConstraints(pattern=rf"^ckp_{ID_PATTERN_TAIL}$")]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**53, description="Of everything random; the same seed, the same.")]
+PLAIN: dict[str, JsonValue] = {"x-form": "json"}
+"""Marks a field of a form that is a number or a truth value: a form knows only text."""
+
+
+class Sent(BaseModel):
+    """What callers send: unknown members are refused, not passed over."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Answered(BaseModel):
+    """What callers get: every member is always there."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)

@@ -1,0 +1,172 @@
+"""The service itself."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from api.schemas.common import Answered, Instant
+from core.db.tables import Worker
+from core.domain.mode import Mode
+from core.priors.spec import PriorSpec
+from core.recipes.cost import cost_of
+from core.recipes.presets import Preset
+from core.services.overview import Overview
+
+
+class Alive(Answered):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Answered):
+    """Nothing is missing."""
+
+    status: Literal["ready"] = "ready"
+
+
+class QueueOut(Answered):
+    """Everybody's jobs."""
+
+    queued: int
+    running: int
+
+
+class WorkerOut(Answered):
+    """A process that takes jobs."""
+
+    name: str
+    device: str
+    precision: str
+    state: str
+    jobs: int = Field(description="In its hands.")
+    started_at: Instant
+    last_seen_at: Instant
+
+    @classmethod
+    def of(cls, worker: Worker) -> Self:
+        """A row as it is shown."""
+        return cls(
+            name=worker.name,
+            device=worker.device,
+            precision=worker.precision,
+            state=worker.state,
+            jobs=len(worker.job_ids),
+            started_at=worker.started_at,
+            last_seen_at=worker.last_seen_at,
+        )
+
+
+class LimitsOut(Answered):
+    """What is taken."""
+
+    max_upload_bytes: int
+    max_album_bytes: int
+    max_wait_seconds: int
+    max_open_jobs: int
+
+
+class SystemOut(Answered):
+    """The service as a whole."""
+
+    version: str
+    mode: Literal["embedded", "server"]
+    prior: str
+    queue: QueueOut
+    workers: list[WorkerOut]
+    limits: LimitsOut
+
+    @classmethod
+    def of(
+        cls, version: str, mode: Literal["embedded", "server"], prior: str, overview: Overview, limits: LimitsOut
+    ) -> Self:
+        """What was found as it is shown."""
+        return cls(
+            version=version,
+            mode=mode,
+            prior=prior,
+            queue=QueueOut(queued=overview.queued, running=overview.running),
+            workers=[WorkerOut.of(worker) for worker in overview.workers],
+            limits=limits,
+        )
+
+
+class PriorOut(Answered):
+    """A pretrained model, and what its licence allows."""
+
+    name: str
+    active: bool = Field(description="What jobs are made with.")
+    installed: bool
+    category: str
+    resolution: int
+    noise_steps: int | None = Field(description="T; known of installed ones.")
+    licence: str = Field(description="Of the weights; the code's is Apache-2.0.")
+    commercial_use: bool
+    sha256: str | None = Field(description="Of the weights; null where nobody named it.")
+    size_bytes: int | None
+    source: str
+
+    @classmethod
+    def of(cls, spec: PriorSpec, *, active: bool, size_bytes: int | None, name: str | None = None) -> Self:
+        """An installed prior as it is shown."""
+        return cls(
+            name=name or spec.name,
+            active=active,
+            installed=True,
+            category=spec.category,
+            resolution=spec.resolution,
+            noise_steps=spec.noise_steps,
+            licence=spec.licence,
+            commercial_use=spec.commercial_use,
+            sha256=spec.sha256,
+            size_bytes=size_bytes,
+            source=spec.source,
+        )
+
+
+class PriorList(Answered):
+    """Priors: first the active one, then those on this machine, then what could be pulled."""
+
+    data: list[PriorOut]
+
+
+class CostOut(Answered):
+    """Network forwards for one photo and one candidate."""
+
+    album: int
+    finetune: int
+    restore: int
+    total: int
+
+
+class RecipeOut(Answered):
+    """A way to restore, by name."""
+
+    name: str
+    mode: Mode
+    default: bool = Field(description="Taken where nobody names a recipe of this mode.")
+    buys: str
+    source: str
+    cost: CostOut
+    recipe: dict[str, Any]
+
+    @classmethod
+    def of(cls, preset: Preset, *, default: bool) -> Self:
+        """A preset as it is shown."""
+        recipe = preset.recipe
+        cost = cost_of(recipe)
+        return cls(
+            name=recipe.name,
+            mode=recipe.mode,
+            default=default,
+            buys=preset.buys,
+            source=preset.source,
+            cost=CostOut(album=cost.album, finetune=cost.finetune, restore=cost.restore, total=cost.total),
+            recipe=recipe.model_dump(mode="json"),
+        )
+
+
+class RecipeList(Answered):
+    """Every recipe that may be named."""
+
+    data: list[RecipeOut]

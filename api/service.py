@@ -1,0 +1,86 @@
+"""The parts of a running service, made once at the start and passed to every request."""
+
+import shutil
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+from api.metrics import Metrics
+from core.db.session import Database
+from core.domain.errors import DiskFullError
+from core.priors.locate import describe_prior
+from core.recipes.own import read_own_recipes
+from core.services.doorbell import Doorbell
+from core.services.offer import Offer
+from core.services.terms import Terms
+from core.services.uploads import UploadLimits
+from core.settings import MEBIBYTE, Settings
+from core.storage.base import BlobStore
+
+
+def terms_of(settings: Settings) -> Terms:
+    """What the operator decided, as use cases need it."""
+    return Terms(
+        photo_life=timedelta(days=settings.photo_days),
+        checkpoint_life=timedelta(days=settings.checkpoint_days),
+        worker_life=settings.lease,
+        max_open_jobs=settings.max_open_jobs_per_owner,
+        max_queued_jobs=settings.max_queued_jobs,
+    )
+
+
+@dataclass
+class Service:
+    """What requests share.
+
+    Attributes:
+        settings: the operator's.
+        database: opened.
+        store: where blobs are.
+        doorbell: rung after each job.
+        metrics: counted in this process.
+    """
+
+    settings: Settings
+    database: Database
+    store: BlobStore
+    doorbell: Doorbell
+    metrics: Metrics
+
+    def __post_init__(self) -> None:
+        """Derive what never changes."""
+        self.terms = terms_of(self.settings)
+        self.limits = UploadLimits(self.settings.max_upload_mib * MEBIBYTE, self.settings.max_album_mib * MEBIBYTE)
+        self._offer: Offer | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def offer(self) -> Offer:
+        """The prior and the recipes; looked for again as long as they are not there.
+
+        Raises:
+            PriorUnavailableError: the prior is not on this machine.
+            PriorError: its description is wrong.
+            InvalidRecipeError: the operator's recipes cannot be read.
+        """
+        with self._lock:  # describing a folder as diffusers publishes them hashes its weights: once is enough
+            if self._offer is None:
+                file = self.settings.recipes_file
+                self._offer = Offer(
+                    prior=describe_prior(self.settings.prior, self.settings.home),
+                    own=read_own_recipes(file) if file is not None else {},
+                    default_name=self.settings.default_recipe,
+                )
+            return self._offer
+
+    def check_disk(self) -> None:
+        """Keep a reserve on the disk that holds the blobs, where that is this machine's.
+
+        Raises:
+            DiskFullError: less is free.
+        """
+        if not self.settings.embedded and self.settings.storage_driver == "database":
+            return
+        wanted = self.settings.min_free_disk_mib * MEBIBYTE
+        if wanted and self.settings.home.exists() and shutil.disk_usage(self.settings.home).free < wanted:
+            raise DiskFullError("The server has too little disk space left for uploads.", "Tell its operator.")
