@@ -53,8 +53,7 @@ def from_srgb(levels: np.ndarray, profile: bytes | None, channels: int) -> np.nd
     srgb = _srgb()
     xyz = _to_light(levels / 255.0, srgb) @ _matrix(srgb).T
     light = xyz[..., 1:2] if channels == 1 else (xyz @ np.linalg.inv(_matrix(simple)).T).clip(0.0, 1.0)
-    # Unprofiled grey has sRGB's curve: the first of the three.
-    return _encoded(light, simple)
+    return _encoded(light, simple)  # grey without a profile: by the first of sRGB's curves, which are alike
 
 
 def seen_on_white(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
@@ -104,7 +103,8 @@ def _to_light(encoded: np.ndarray, simple: SimpleProfile) -> np.ndarray:
 
 def _encoded(light: np.ndarray, simple: SimpleProfile) -> np.ndarray:
     grid = np.linspace(0.0, 1.0, LEVELS)
-    return np.stack([np.interp(light[..., n], curve, grid) for n, curve in enumerate(simple.curves)], axis=-1)
+    channels = range(light.shape[-1])
+    return np.stack([np.interp(light[..., n], simple.curves[n], grid) for n in channels], axis=-1)
 
 
 def _srgb() -> SimpleProfile:
