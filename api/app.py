@@ -13,6 +13,8 @@ from api.middleware import HostGuard, Surroundings
 from api.routers import albums, checkpoints, files, jobs, probes, restorations, subjects, system
 from api.service import Service
 from core.db.session import Database
+from core.priors.licence import check_licence
+from core.priors.locate import describe_prior
 from core.services.doorbell import Doorbell, SilentDoorbell
 from core.settings import Settings, read_settings
 from core.storage.base import BlobStore
@@ -74,6 +76,10 @@ def from_environment() -> FastAPI:
     """For `uvicorn --factory api.app:from_environment`.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is wrong, or the prior needs a word of the operator's.
+        PriorError: the prior is not here, or not sound.
     """
-    return create_app(read_settings())
+    settings = read_settings()
+    prior = describe_prior(settings.prior, settings.home)
+    check_licence(prior, embedded=settings.embedded, accepted=settings.accept_research_prior)
+    return create_app(settings)

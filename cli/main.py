@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from cli.db import db_app
 from cli.demo import demo_command
 from cli.doctor import doctor_command
 from cli.errors import fail
@@ -28,6 +29,7 @@ app.command("serve")(serve_command)
 app.command("worker")(worker_command)
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
+app.add_typer(db_app, name="db")
 
 
 @app.callback()

@@ -34,7 +34,7 @@ NOISY = (
     "asyncio",
 )
 """Libraries whose debug lines quote what they are given: never below WARNING, whatever the level."""
-TALKATIVE = ("celery.app.trace", "celery.worker.strategy", "uvicorn.access", "alembic.runtime.plugins")
+TALKATIVE = ("alembic.runtime", "celery.app.trace", "celery.worker.strategy", "uvicorn.access")
 """Of each message or request a line, which says nothing that ours do not."""
 
 

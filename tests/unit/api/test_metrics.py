@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api import metrics
 from api.metrics import Metrics, _FromDatabase
 from core.db.session import Database
-from tests.unit.db import rows
+from tests import rows
 
 LIFE = timedelta(seconds=60)
 

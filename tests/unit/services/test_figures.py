@@ -6,7 +6,7 @@ from core.db.session import now_of
 from core.db.tables import Blob, Worker
 from core.services import figures
 from core.services.figures import WorkerFigures, read_figures
-from tests.unit.db import rows
+from tests import rows
 
 LIFE = timedelta(seconds=60)
 
