@@ -1,0 +1,79 @@
+"""One suite, two ways to run: embedded on SQLite, and Postgres + Redis + Celery workers."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.people import album_photos, without_a_face, zipped
+from tests.acceptance.service import embedded, server
+
+EILEEN = {"name": "Eileen", "category": "person", "consent": {"given_by": "Eileen herself"}}
+TERMINAL = {"succeeded", "failed", "cancelled", "expired", "quarantined"}
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def service(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        with embedded(folder) as running:
+            yield running
+        return
+    postgres, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_server")
+    database = postgres.create("acceptance")
+    with server(folder, database, redis.url()) as running:
+        yield running
+    postgres.drop("acceptance")
+
+
+@pytest.fixture
+def api(service):
+    with service.client() as client:
+        yield client
+
+
+@pytest.fixture
+def finished(api) -> Callable[..., dict[str, Any]]:
+    """Poll a job, as a caller does, until it has ended."""
+    return lambda answer, seconds=90: wait_for(api, answer, seconds)
+
+
+@pytest.fixture
+def subject(api) -> dict[str, Any]:
+    """A person who agreed."""
+    answer = api.post("/v1/subjects", json=EILEEN)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="module")
+def album() -> bytes:
+    """Six photos of the person, one of a cup, one that is no photo at all."""
+    return zipped(album_photos(6) | {"cup.jpg": without_a_face(), "broken.jpg": b"\xff\xd8\xff\xe0 not a photo"})
+
+
+@pytest.fixture(scope="module")
+def tuned(service, album) -> tuple[str, dict[str, Any]]:
+    """A subject with a checkpoint, made once for a module: its id, and the job that tuned it."""
+    with service.client() as api:
+        made = api.post("/v1/subjects", json=EILEEN).json()
+        answer = api.post(
+            f"/v1/subjects/{made['id']}/album",
+            files={"file": ("album.zip", album, "application/zip")},
+            data={"recipe": "tiny-personal"},
+        )
+        return made["id"], wait_for(api, answer)
+
+
+def wait_for(api: httpx.Client, answer: httpx.Response, seconds: float = 90) -> dict[str, Any]:
+    assert answer.status_code == 202, answer.text
+    deadline = time.monotonic() + seconds
+    job: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        job = api.get(answer.headers["Location"]).json()
+        if job["status"] in TERMINAL:
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"not ended after {seconds} s: {job}")

@@ -1,0 +1,189 @@
+"""What a restoration service does all day: an album once, then photo after photo."""
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from tests.acceptance.conftest import EILEEN, wait_for
+from tests.acceptance.people import album_photos, degraded_photos, without_a_face, zipped
+
+PERSONAL = {"recipe": "tiny-personal"}
+
+
+def photo(data: bytes, name: str = "photo.png") -> dict[str, tuple[str, bytes, str]]:
+    return {"file": (name, data, "image/png")}
+
+
+def pixels(answer: httpx.Response) -> np.ndarray:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "image/png"
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def test_an_album_becomes_a_checkpoint_and_the_report_says_what_was_kept_and_why_not(api, tuned):
+    subject_id, job = tuned
+    assert job["status"] == "succeeded", job
+    assert job["kind"] == "album"
+    report = api.get(f"/v1/subjects/{subject_id}/album").json()
+    assert (report["kept"], report["left_out"], report["pending"]) == (6, 2, 0)
+    left_out = {entry["label"]: entry["code"] for entry in report["photos"] if entry["status"] == "left_out"}
+    assert left_out == {"cup.jpg": "no_face_detected", "broken.jpg": "image_unreadable"}
+    assert all(entry["reason"] for entry in report["photos"] if entry["status"] == "left_out")
+
+    subject = api.get(f"/v1/subjects/{subject_id}").json()
+    checkpoint = api.get(f"/v1/subjects/{subject_id}/checkpoints/{subject['default_checkpoint_id']}").json()
+    assert checkpoint["status"] == "ready"
+    assert checkpoint["step"] == 10
+    weights = api.get(checkpoint["links"]["content"])
+    assert len(weights.content) == checkpoint["size_bytes"]
+    header = json.loads(weights.content[8 : 8 + int.from_bytes(weights.content[:8], "little")])
+    assert header["__metadata__"]["format"] == "heirloom-checkpoint/1"
+    assert header["__metadata__"]["prior_sha256"] == checkpoint["prior"]["sha256"]
+
+
+def test_photo_after_photo_is_restored_with_the_checkpoint_and_the_photos_of_one_person_share_batches(api, tuned):
+    subject_id, _ = tuned
+
+    def send(data: bytes) -> httpx.Response:
+        return api.post("/v1/restorations", files=photo(data), data={**PERSONAL, "subject_id": subject_id})
+
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(send, degraded_photos(6)))
+    jobs = [wait_for(api, answer) for answer in answers]
+    assert [job["status"] for job in jobs] == ["succeeded"] * 6, jobs
+    for job in jobs:
+        restoration = api.get(job["links"]["restoration"]).json()
+        assert restoration["mode"] == "personal"
+        [face] = restoration["faces"]
+        assert face["selected"] == 0
+        assert set(face["candidates"][0]["scores"]) >= {"identity_to_photo", "sharpness"}
+        restored = pixels(api.get(restoration["links"]["image"]))
+        original = pixels(api.get(face["original"]))
+        assert restored.shape == original.shape
+        assert not np.array_equal(restored, original)
+
+
+def test_a_photo_of_somebody_without_an_album_is_restored_generatively(api, finished):
+    answer = api.post("/v1/restorations", files=photo(degraded_photos(1)[0]), data={"recipe": "tiny-generative"})
+    job = finished(answer)
+    assert job["status"] == "succeeded", job
+    assert {"album", "finetune", "restore"} <= set(job["metrics"]["seconds"])
+    assert pixels(api.get(job["links"]["image"])).ndim == 3
+
+
+def test_who_waits_gets_the_result_itself_and_every_candidate(api):
+    answer = api.post(
+        "/v1/restorations",
+        files=photo(degraded_photos(1)[0]),
+        data={"mode": "direct", "recipe": "tiny-direct", "candidates": "3"},
+        headers={"Prefer": "wait=60"},
+    )
+    assert answer.status_code == 200, answer.text
+    [face] = answer.json()["faces"]
+    assert [candidate["number"] for candidate in face["candidates"]] == [0, 1, 2]
+    pictures = [pixels(api.get(candidate["image"])) for candidate in face["candidates"]]
+    assert not np.array_equal(pictures[0], pictures[1])
+
+    chosen = api.post(f"{answer.json()['links']['self']}/faces/0/selection", json={"candidate": 2})
+    assert chosen.json()["faces"][0]["selected"] == 2
+    assert np.array_equal(pixels(api.get(chosen.json()["links"]["image"])), pictures[2])
+    kept = api.post(f"{answer.json()['links']['self']}/faces/0/selection", json={"candidate": "original"})
+    assert np.array_equal(pixels(api.get(kept.json()["links"]["image"])), pixels(api.get(face["original"])))
+
+
+def test_the_same_seed_gives_the_same_picture(api):
+    sent = degraded_photos(1)[0]
+    pictures = [
+        pixels(
+            api.get(
+                api.post(
+                    "/v1/restorations",
+                    files=photo(sent),
+                    data={"mode": "direct", "recipe": "tiny-direct", "seed": seed},
+                    headers={"Prefer": "wait=60"},
+                ).json()["links"]["image"]
+            )
+        )
+        for seed in ("7", "7", "8")
+    ]
+    assert np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_a_photo_can_be_sent_while_its_person_s_checkpoint_is_still_being_made(api, subject):
+    tuning = api.post(
+        f"/v1/subjects/{subject['id']}/album",
+        files={"file": ("album.zip", zipped(album_photos(4)), "application/zip")},
+        data=PERSONAL,
+    )
+    restoring = api.post(
+        "/v1/restorations", files=photo(degraded_photos(1)[0]), data={**PERSONAL, "subject_id": subject["id"]}
+    )
+    waiting = api.get(restoring.headers["Location"]).json()
+    assert waiting["waits_for_job_id"] == tuning.json()["id"]
+    assert wait_for(api, restoring)["status"] == "succeeded"
+    assert wait_for(api, tuning)["status"] == "succeeded"
+
+
+def test_an_identical_checkpoint_is_not_tuned_again(api, tuned):
+    subject_id, job = tuned
+    again = api.post(f"/v1/subjects/{subject_id}/checkpoints", json={"recipe": "tiny-personal"})
+    assert again.status_code == 200, again.text
+    assert again.json()["id"] == job["checkpoint_id"]
+    other = api.post(f"/v1/subjects/{subject_id}/checkpoints", json={"recipe": "tiny-personal", "seed": 5})
+    assert wait_for(api, other)["status"] == "succeeded"
+
+
+def test_a_photo_without_a_face_says_so_and_is_not_given_back_as_if_it_were_restored(api, finished):
+    sent = photo(without_a_face(), "cup.jpg")
+    job = finished(api.post("/v1/restorations", files=sent, data={"mode": "direct", "recipe": "tiny-direct"}))
+    assert job["status"] == "succeeded"
+    assert [warning["code"] for warning in job["warnings"]] == ["no_face_detected"]
+    restoration = api.get(job["links"]["restoration"]).json()
+    assert restoration["faces"] == []
+    assert restoration["links"]["image"] is None
+    assert api.get(f"{restoration['links']['self']}/image").status_code == 409
+
+
+def test_the_timeline_is_told_as_it_happens_and_from_where_a_listener_left_off(api):
+    answer = api.post(
+        "/v1/restorations", files=photo(degraded_photos(1)[0]), data={"mode": "direct", "recipe": "tiny-direct"}
+    )
+    path = f"{answer.headers['Location']}/events"
+    with api.stream("GET", path) as stream:
+        text = "".join(stream.iter_text())
+    kinds = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
+    assert kinds[0] == "created"
+    assert kinds[-1] == "succeeded"
+    assert "claimed" in kinds
+    numbers = [int(line.removeprefix("id: ")) for line in text.splitlines() if line.startswith("id: ")]
+    assert numbers == sorted(numbers)
+    with api.stream("GET", path, headers={"Last-Event-ID": str(numbers[1])}) as stream:
+        rest = "".join(stream.iter_text())
+    assert [int(line.removeprefix("id: ")) for line in rest.splitlines() if line.startswith("id: ")] == numbers[2:]
+
+
+def test_everything_of_a_person_goes_with_the_person(api, service):
+    made = api.post("/v1/subjects", json=EILEEN).json()
+    zip_file = {"file": ("album.zip", zipped(album_photos(3)), "application/zip")}
+    tuning = api.post(f"/v1/subjects/{made['id']}/album", files=zip_file, data=PERSONAL)
+    assert wait_for(api, tuning)["status"] == "succeeded"
+    restoring = api.post(
+        "/v1/restorations", files=photo(degraded_photos(1)[0]), data={**PERSONAL, "subject_id": made["id"]}
+    )
+    restored = wait_for(api, restoring)
+    receipt = api.delete(f"/v1/subjects/{made['id']}")
+    assert receipt.status_code == 200, receipt.text
+    assert receipt.json()["removed"]["album_photos"] == 3
+    assert receipt.json()["removed"]["checkpoints"] == 1
+    assert receipt.json()["removed"]["restorations"] == 1
+    for path in (f"/v1/subjects/{made['id']}", f"/v1/subjects/{made['id']}/album", restored["links"]["restoration"]):
+        assert api.get(path).status_code == 404, path
+    again = api.post(
+        "/v1/restorations", files=photo(degraded_photos(1)[0]), data={**PERSONAL, "subject_id": made["id"]}
+    )
+    assert again.status_code == 404
