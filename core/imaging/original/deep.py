@@ -33,7 +33,7 @@ def read_deep(picture: Image.Image, data: bytes) -> np.ndarray:
     """The pixels of a picture that `is_deep`.
 
     Args:
-        picture: loaded.
+        picture: loaded; is closed.
         data: the file.
 
     Returns:
@@ -50,14 +50,15 @@ def read_deep(picture: Image.Image, data: bytes) -> np.ndarray:
         raise UnsupportedFormatError(
             "The TIFF stores each channel of 16 bits as a plane of its own.", "Save it with interleaved channels."
         )
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    picture.close()  # Pillow's pixels are not needed any more: two copies of a large photo are enough
+    pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != (picture.height, picture.width):
         raise ImageUnreadableError("The photo's 16-bit pixels cannot be decoded.", "Save it anew in another program.")
     if pixels.ndim == 2:
         return np.asarray(pixels[..., None])
+    pixels[..., 0], pixels[..., 2] = pixels[..., 2], pixels[..., 0].copy()  # OpenCV has blue first
     if pixels.shape[2] == 3:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-    pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA))
+        return np.asarray(pixels)
     if picture.format == "PNG":
         return pixels[..., [0, 3]] if data[_PNG_COLOUR_TYPE_AT] == _PNG_GREY_ALPHA else pixels
     kind = (tags.get(_EXTRA_SAMPLES) or (2,))[0]

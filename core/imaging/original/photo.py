@@ -1,12 +1,16 @@
 """The original of a photo: its pixels as they are, and what is needed to write the same kind of file again."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from core.imaging.original.space import seen_on_white, to_srgb
+
+BAND_ROWS = 256
+"""Rows worked on at once."""
 
 FileFormat = Literal["jpeg", "png", "webp", "tiff", "heic"]
 
@@ -70,4 +74,13 @@ class Original:
     @cached_property
     def working(self) -> np.ndarray:
         """The working copy, which models, face finders and thumbnails see: on white, [H, W, 3] uint8 sRGB."""
+        return np.concatenate([band.seen() for band in self.bands()])
+
+    def bands(self) -> Iterator["Original"]:
+        """The photo in strips of rows, views, from top to bottom: what is computed on one stays small beside it."""
+        for top in range(0, len(self.pixels), BAND_ROWS):
+            yield replace(self, pixels=self.pixels[top : top + BAND_ROWS])
+
+    def seen(self) -> np.ndarray:
+        """What `working` shows, computed anew and all at once."""
         return seen_on_white(to_srgb(self.colour, self.profile), self.alpha)

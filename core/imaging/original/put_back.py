@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.imaging.original.photo import Original
+from core.imaging.original.photo import BAND_ROWS, Original
 from core.imaging.original.space import from_srgb, seen_on_white, to_srgb
 
 _FADE_LEVELS = 16.0
@@ -16,9 +16,6 @@ _FADE_LEVELS = 16.0
 
 _LEAST_ALPHA = 1 / 8
 """Below this opacity a change is not magnified any further: the colour under it can hardly be seen."""
-
-_BAND_ROWS = 256
-"""Rows worked on at once, so that floating-point copies stay small beside the photo."""
 
 
 def put_back(original: Original, edited: np.ndarray, mask: np.ndarray, top: int = 0, left: int = 0) -> Original:
@@ -45,10 +42,10 @@ def put_back(original: Original, edited: np.ndarray, mask: np.ndarray, top: int 
             f"edit {edited.shape} and mask {mask.shape} at {top}, {left} do not fit a photo of {rows} × {columns}"
         )
     pixels = original.pixels.copy()
-    for first in range(0, height, _BAND_ROWS):
-        band = slice(first, first + _BAND_ROWS)
+    for first in range(0, height, BAND_ROWS):
+        band = slice(first, first + BAND_ROWS)
         if mask[band].any():
-            target = pixels[top + first : top + min(first + _BAND_ROWS, height), left : left + width]
+            target = pixels[top + first : top + min(first + BAND_ROWS, height), left : left + width]
             _put_band(target, replace(original, pixels=target), edited[band], mask[band])
     return replace(original, pixels=pixels)
 

@@ -47,6 +47,13 @@ def read_original(data: bytes, limits: Limits | None = None) -> Original:
             return _read(picture, data)
 
 
+def read_with_working(data: bytes, limits: Limits | None = None) -> Original:
+    """Read an original and make its working copy at once: for a process that does both for another one."""
+    original = read_original(data, limits)
+    _ = original.working  # kept in the instance, and pickled with it
+    return original
+
+
 def send_what() -> str:
     """Advice for somebody whose file is not a photo that is read here."""
     return f"Send a JPEG, PNG, WebP{', TIFF or HEIC' if heic.available() else ' or TIFF'} photo."

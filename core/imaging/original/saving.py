@@ -75,7 +75,8 @@ def save(
         UnsupportedFormatError: HEIC is asked for, and pillow-heif is not installed.
     """
     kind = file_format or original.file_format
-    pixels, profile, converted = _fitting(original, kind)
+    converted = _needs_srgb(original, kind)
+    pixels, profile = _fitting(original, kind), None if converted else original.profile
     tags = _tags(original, keep_metadata, converted)
     xmp = allowed_xmp(original.xmp, places=keep_metadata == "all") if keep_metadata != "none" else b""
     if generated:
@@ -91,18 +92,23 @@ def save(
     return SavedPhoto(data, kind, *MEDIA_TYPES[kind])
 
 
-def _fitting(original: Original, kind: FileFormat) -> tuple[np.ndarray, bytes | None, bool]:
-    """Pixels that the format can hold, the profile they are in, and whether they were converted to sRGB."""
-    colour, alpha, profile, converted = original.colour, original.alpha, original.profile, False
-    if colour.shape[2] == 1 and kind in ("webp", "heic"):
-        colour, profile, converted = to_srgb(colour, profile), None, True
-        alpha = eight_bits(alpha) if alpha is not None else None
-    if kind in ("jpeg", "webp"):
-        colour = eight_bits(colour)
-        alpha = eight_bits(alpha) if alpha is not None else None
+def _needs_srgb(original: Original, kind: FileFormat) -> bool:
+    """Whether the format has no grey of its own: its profile would then fit no pixel."""
+    return original.colour.shape[2] == 1 and kind in ("webp", "heic")
+
+
+def _fitting(original: Original, kind: FileFormat) -> np.ndarray:
+    """Pixels that the format can hold; what has to be computed is, strip by strip."""
+    kept = kind in ("png", "tiff") or (kind == "heic" and not _needs_srgb(original, kind))
+    return original.pixels if kept else np.concatenate([_converted(band, kind) for band in original.bands()])
+
+
+def _converted(band: Original, kind: FileFormat) -> np.ndarray:
+    alpha = eight_bits(band.alpha) if band.alpha is not None else None
+    colour = to_srgb(band.colour, band.profile) if _needs_srgb(band, kind) else eight_bits(band.colour)
     if kind == "jpeg":
-        return seen_on_white(colour, alpha), profile, converted
-    return (colour if alpha is None else np.concatenate([colour, alpha], axis=2)), profile, converted
+        return seen_on_white(colour, alpha)
+    return colour if alpha is None else np.concatenate([colour, alpha], axis=2)
 
 
 def _tags(original: Original, keep_metadata: KeepMetadata, converted: bool) -> Tags:

@@ -1,4 +1,4 @@
-"""From the original's colour space to sRGB, and back."""
+"""From the original's colour space to sRGB, and back: of a band of rows at a time, since copies are of floats."""
 
 import io
 from typing import cast
@@ -7,9 +7,6 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from core.imaging.original.profile import LEVELS, SimpleProfile, simple_profile, srgb_profile_bytes
-
-_BAND_ROWS = 256
-"""Rows converted at once, so that floating-point copies stay small beside the photo."""
 
 
 def to_srgb(colour: np.ndarray, profile: bytes | None) -> np.ndarray:
@@ -27,8 +24,7 @@ def to_srgb(colour: np.ndarray, profile: bytes | None) -> np.ndarray:
     simple = simple_profile(profile)
     if colour.dtype == np.uint8 or simple is None:
         return _by_littlecms(eight_bits(colour), profile, srgb_profile_bytes(), "RGB")
-    bands = [colour[top : top + _BAND_ROWS] for top in range(0, len(colour), _BAND_ROWS)]
-    return np.concatenate([_by_curves(band, simple) for band in bands])
+    return _by_curves(colour, simple)
 
 
 def from_srgb(levels: np.ndarray, profile: bytes | None, channels: int) -> np.ndarray:
