@@ -8,6 +8,7 @@ from celery import Celery, signals
 from core import logs
 from core.broker import celery_options
 from core.settings import Settings, read_settings
+from worker.parent import keep_a_child
 
 
 def make_app(settings: Settings) -> Celery:
@@ -30,6 +31,11 @@ def keep_our_logs(**_: object) -> None:
     logs.configure(settings.log_driver, settings.log_level, (settings.database_address, settings.broker_address))
 
 
+def prepare_parent(sender: object, **_: object) -> None:
+    """In the parent, before there is a child."""
+    keep_a_child(sender)
+
+
 def start_child(**_: object) -> None:
     """In the child: its worker begins to claim."""
     keep_our_logs()
@@ -46,5 +52,6 @@ def stop_child(**_: object) -> None:
 
 
 signals.setup_logging.connect(keep_our_logs)
+signals.worker_init.connect(prepare_parent)
 signals.worker_process_init.connect(start_child)
 signals.worker_process_shutdown.connect(stop_child)

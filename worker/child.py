@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 from core import logs
 from core.domain.errors import HeirloomError
@@ -9,6 +10,7 @@ from core.settings import Settings
 from worker.process import WorkerProcess
 
 CANNOT_START_EXIT_CODE = 71
+PAUSE_SECONDS = 5.0
 _log = logs.get_logger(__name__)
 
 
@@ -43,7 +45,12 @@ class Child:
         except BaseException:
             # A child whose loop has died would look alive and do nothing: Celery starts another.
             _log.exception("claim_loop_died")
-            os._exit(CANNOT_START_EXIT_CODE)
+            _end_this_process()
+
+
+def _end_this_process() -> None:
+    time.sleep(PAUSE_SECONDS)  # Celery starts the next at once: what cannot start shall not take a whole processor
+    os._exit(CANNOT_START_EXIT_CODE)
 
 
 _child: Child | None = None
@@ -56,7 +63,8 @@ def start(settings: Settings) -> None:
         _child = Child(settings)
     except HeirloomError as error:
         _log.error("worker_cannot_start", code=error.code, detail=error.message, advice=error.advice)
-        os._exit(CANNOT_START_EXIT_CODE)
+        _end_this_process()
+        return
     _child.start()
 
 

@@ -52,11 +52,12 @@ class Group:
 
     def leave(self, member: HeldJob, end: Callable[[HeldJob], None]) -> None:
         """End one member; that it was lost meanwhile is no reason for the others to stop."""
-        try:
-            end(member)
-        except LeaseLostError:
-            member.lost = True
-            _log.warning("lease_lost", job_id=member.id, attempt=member.attempt)
+        with logs.bound(job_id=member.id):
+            try:
+                end(member)
+            except LeaseLostError:
+                member.lost = True
+                _log.warning("lease_lost", attempt=member.attempt)
 
     def stop_if_empty(self) -> None:
         """Stop the pipeline where nobody waits for it any more.

@@ -1,5 +1,6 @@
 """A worker, put together: what `python -m worker` and Celery's child both start, drain and end."""
 
+import time
 from collections.abc import Mapping
 from typing import Self
 
@@ -25,6 +26,7 @@ from worker.watchdog import Watchdog
 
 _POOL = 4
 """Connections: the loop, the heartbeat, the reaper and one to spare."""
+_PAUSE_SECONDS = 2.0
 _log = logs.get_logger(__name__)
 
 
@@ -74,7 +76,7 @@ class WorkerProcess:
 
     def __enter__(self) -> Self:
         """Register, and start the threads."""
-        self.presence.register(self.gpu.name, self.gpu.precision, list(self.priors))
+        self._register()
         self.heartbeat.start()
         self.watchdog.start()
         self.reaper.start()
@@ -91,6 +93,17 @@ class WorkerProcess:
             _log.warning("goodbye_not_written", error=error)
         self._database.close()
         _log.info("worker_stopped", worker_id=self.presence.id)
+
+    def _register(self) -> None:
+        """Wait for the database where it is away: to start again would help nobody."""
+        while not self.drain.requested:
+            try:
+                self.presence.register(self.gpu.name, self.gpu.precision, list(self.priors))
+            except AWAY as error:
+                _log.warning("waiting_for_database", error=error)
+                time.sleep(min(_PAUSE_SECONDS, self.settings.heartbeat_seconds))
+            else:
+                return
 
     def run(self) -> None:
         """Take jobs until `stop` is called."""

@@ -76,7 +76,7 @@ class Runner:
             members: one job, or several restorations with one `batch_key`.
         """
         self._gpu.start_measuring()
-        with self._heartbeat.holding(members), self._watchdog.working():
+        with logs.bound(job_id=members[0].id), self._heartbeat.holding(members), self._watchdog.working():
             try:
                 self._work(members)
             except (CancelledError, DrainedError):
@@ -178,12 +178,12 @@ class Runner:
         for held in members:
             if not held.open:
                 continue
-            try:
-                with logs.bound(job_id=held.id):
+            with logs.bound(job_id=held.id):
+                try:
                     end(held)
-            except (LeaseLostError, DrainedError, StorageError, *AWAY) as error:
-                held.lost = True
-                _log.warning("end_not_written", job_id=held.id, error=error)
+                except (LeaseLostError, DrainedError, StorageError, *AWAY) as error:
+                    held.lost = True
+                    _log.warning("end_not_written", error=error)
 
 
 def _quad(index: int, calls: Sequence[StageCall], group: Group) -> np.ndarray | None:

@@ -1,13 +1,20 @@
 """`heirloom worker` with a broker: rung over Redis, and not in need of it."""
 
+import os
 import signal
 
+import pytest
 from celery import Celery
+from sqlalchemy import select
 
 from core.broker import QUEUE, TASK_NAME, celery_options
+from core.db.tables import Worker
 from tests.benches import crops, portraits, tiny_recipe
 from tests.integration.workers import kill
 from tests.servers import free_port
+
+NOBODY = f"redis://127.0.0.1:{free_port()}/0"
+"""Where no Redis was ever started."""
 
 
 def ended(bench, *jobs):
@@ -19,6 +26,19 @@ def ring(broker_url):
     bell.conf.update(celery_options(broker_url))
     with bell.connection_for_write() as connection:
         bell.send_task(TASK_NAME, queue=QUEUE, connection=connection, ignore_result=True)
+
+
+def names(bench):
+    with bench.database.read() as session:
+        return session.scalars(select(Worker.name).order_by(Worker.started_at)).all()
+
+
+@pytest.fixture(params=["with redis", "without redis"])
+def broker_url(request):
+    """A broker's address, where somebody listens or nobody."""
+    if request.param == "with redis":
+        return request.getfixturevalue("redis_url")
+    return NOBODY
 
 
 def started(workers):
@@ -35,21 +55,26 @@ def test_a_ring_wakes_a_worker_that_would_poll_in_an_hour(on_postgres, redis_url
     assert bench.job(job).status == "succeeded"
 
 
-def test_with_redis_never_started_a_job_still_finishes_and_the_worker_drains(on_postgres):
+def test_with_redis_never_started_jobs_still_finish(on_postgres):
     bench, workers = on_postgres
-    nobody = f"redis://127.0.0.1:{free_port()}/0"
     subject = bench.add_subject()
     album = bench.add_tuning(subject, bench.add_album(subject, portraits(3)))
     photo = bench.add_restoration(crops(1)[0], checkpoint=album, waits=True)
-    process = workers.start_celery(nobody)
+    workers.start_celery(NOBODY)
     workers.wait_for(ended(bench, album, photo), "the jobs' end")
     assert {bench.job(job).status for job in (album, photo)} == {"succeeded"}
-    endless = bench.add_restoration(crops(1)[0], tiny_recipe("generative", finetune={"iterations": 100_000}))
-    workers.wait_for(lambda: bench.job(endless).stage == "finetune", "the endless job's tuning")
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_job_back_with_redis_and_without_it(on_postgres, broker_url):
+    bench, workers = on_postgres
+    job = bench.add_restoration(crops(1)[0], tiny_recipe("generative", finetune={"iterations": 100_000}))
+    process = workers.start_celery(broker_url)
+    workers.wait_for(lambda: bench.job(job).stage == "finetune", "the tuning")
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=60)
-    row = bench.job(endless)
-    assert (row.status, row.crashes) == ("queued", 0)
+    assert process.wait(timeout=60) == 0
+    row = bench.job(job)
+    assert (row.status, row.crashes, row.faults) == ("queued", 0, 0)
+    assert "resume-finetune" in bench.outputs(job)
 
 
 def test_a_killed_celery_worker_s_job_is_ended_by_another(on_postgres, redis_url):
@@ -62,3 +87,13 @@ def test_a_killed_celery_worker_s_job_is_ended_by_another(on_postgres, redis_url
     workers.wait_for(ended(bench, job), "the job's end")
     row = bench.job(job)
     assert (row.status, row.attempt, row.crashes) == ("succeeded", 2, 1)
+
+
+def test_a_child_that_dies_is_replaced_with_redis_and_without_it(on_postgres, broker_url):
+    bench, workers = on_postgres
+    workers.start_celery(broker_url)
+    (name,) = workers.wait_for(lambda: names(bench), "the worker")
+    os.kill(int(name.split("-")[-2]), signal.SIGKILL)
+    job = bench.add_restoration(crops(1)[0])
+    workers.wait_for(ended(bench, job), "the job's end")
+    assert len(names(bench)) == 2
