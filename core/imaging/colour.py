@@ -27,6 +27,9 @@ _SMOOTHNESS = 0.02**2
 _SAME_LIGHTNESS = 0.02
 """Difference of lightness at which the photo's own chroma, pixel by pixel, counts half."""
 
+_STRIP_ROWS = 512
+"""Worked on at a time, which bounds the memory for a face of thousands of pixels."""
+
 _ARITHMETIC_LEVELS = 0.02
 """Channels nearer to each other than this differ by arithmetic, not by colour."""
 
@@ -64,11 +67,23 @@ def keep_chroma(restored: np.ndarray, photo: np.ndarray, side_pixels: float) -> 
     Returns:
         [h, w, 3] float32 in 0 … 255; grey exactly where the photo is grey all around.
     """
+    window = max(3, round(side_pixels * _WINDOW) | 1)
+    height = len(restored)
+    kept = np.empty(restored.shape, np.float32)
+    for top in range(0, height, _STRIP_ROWS):
+        # A strip knows as many rows around it as its pixels' neighbourhoods reach: the result does not show the strips.
+        first, bottom = max(0, top - window), min(height, top + _STRIP_ROWS)
+        strip = slice(first, min(height, bottom + window))
+        kept[top:bottom] = _keep_chroma(restored[strip], photo[strip], window)[top - first : bottom - first]
+    return kept
+
+
+def _keep_chroma(restored: np.ndarray, photo: np.ndarray, window: int) -> np.ndarray:
     new = to_oklab(np.clip(restored, 0, 255) / 255)[..., :1]
-    chroma = _chroma_at(new[..., 0], to_oklab(photo / 255), max(3, round(side_pixels * _WINDOW) | 1))
+    chroma = _chroma_at(new[..., 0], to_oklab(photo / 255), window)
     rgb = from_oklab(np.concatenate([new, chroma], axis=-1)) * 255
     spread = rgb.max(axis=-1, keepdims=True) - rgb.min(axis=-1, keepdims=True)
-    return np.asarray(np.where(spread < _ARITHMETIC_LEVELS, rgb[..., 1:2], rgb), dtype=np.float32)
+    return np.where(spread < _ARITHMETIC_LEVELS, rgb[..., 1:2], rgb)
 
 
 def _chroma_at(lightness: np.ndarray, photo: np.ndarray, window: int) -> np.ndarray:

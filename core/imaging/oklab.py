@@ -1,5 +1,7 @@
 """Oklab (Ottosson 2020; CSS Color 4): lightness and two chroma axes that eyes see as such."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 _TO_CONES = np.array(
@@ -21,6 +23,8 @@ _TO_LAB = np.array(
 _FROM_LAB = np.linalg.inv(_TO_LAB.astype(np.float64)).astype(np.float32)
 _FROM_CONES = np.linalg.inv(_TO_CONES.astype(np.float64)).astype(np.float32)
 
+_BLOCK_PIXELS = 2**18
+
 _GAMUT_STEPS = 12
 _GAMUT_TOLERANCE = 2e-5
 
@@ -34,8 +38,7 @@ def to_oklab(rgb: np.ndarray) -> np.ndarray:
     Returns:
         [..., 3] float32: L in [0, 1], a, b.
     """
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.04045) + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.cbrt(linear.astype(np.float32) @ _TO_CONES.T) @ _TO_LAB.T)
+    return _by_block(rgb, _encoded_to_lab)
 
 
 def from_oklab(lab: np.ndarray) -> np.ndarray:
@@ -49,15 +52,32 @@ def from_oklab(lab: np.ndarray) -> np.ndarray:
     Returns:
         [..., 3] float32 in [0, 1].
     """
-    flat = lab.reshape(-1, 3).astype(np.float32)
-    flat = np.concatenate([np.clip(flat[:, :1], 0.0, 1.0), flat[:, 1:]], axis=1)
-    linear = _linear(flat)
+    return _by_block(lab, _lab_to_encoded)
+
+
+def _by_block(colours: np.ndarray, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Convert some pixels at a time: a face of three thousand pixels would need a gigabyte in one go."""
+    flat = colours.reshape(-1, 3)
+    converted = np.empty(flat.shape, np.float32)
+    for start in range(0, len(flat), _BLOCK_PIXELS):
+        converted[start : start + _BLOCK_PIXELS] = convert(flat[start : start + _BLOCK_PIXELS].astype(np.float32))
+    return converted.reshape(colours.shape)
+
+
+def _encoded_to_lab(rgb: np.ndarray) -> np.ndarray:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.04045) + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T)
+
+
+def _lab_to_encoded(lab: np.ndarray) -> np.ndarray:
+    lab[:, 0] = np.clip(lab[:, 0], 0.0, 1.0)
+    linear = _linear(lab)
     outside = np.flatnonzero(((linear < -_GAMUT_TOLERANCE) | (linear > 1 + _GAMUT_TOLERANCE)).any(axis=1))
     if outside.size:
-        linear[outside] = _linear(_into_gamut(flat[outside]))
+        linear[outside] = _linear(_into_gamut(lab[outside]))
     linear = np.clip(linear, 0.0, 1.0)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.asarray(encoded.reshape(lab.shape), dtype=np.float32)
+    curve = 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, curve))
 
 
 def _linear(lab: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from core.imaging.composite.mask import edge_of, ring_of, weights, window_of
 from core.imaging.composite.patch import Patch
 from core.imaging.composite.ring import shift_to_ring
 from core.imaging.composite.window import Window, place
-from core.imaging.detail import merge_detail
+from core.imaging.detail import grid_level, merge_detail
 
 _SAME_LEVELS = 4.0
 """Difference between restoration and photo, in grey levels, at which resampling's losses are given back by half."""
@@ -93,7 +93,8 @@ def _placed(patch: Patch, around: np.ndarray, crop: np.ndarray, window: Window) 
     """The restoration in the photo's frame, with the fine detail that the photo has and the prior lacks."""
     restored = patch.restored
     if patch.beyond_prior > 1:
-        restored = merge_detail(restored, _quantised(crop, np.dtype(np.uint8), 1.0))
+        grid = grid_level(_quantised(around, np.dtype(np.uint8), 1.0))
+        restored = merge_detail(restored, _quantised(crop, np.dtype(np.uint8), 1.0), grid)
     placed = place(restored, patch.alignment, window)
     unrestored = place(crop, patch.alignment, window)
     placed += _sameness(placed, unrestored, patch.alignment.side_pixels)[..., None] * (around - unrestored)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from core.imaging.colour import recolour
+from core.imaging.colour import keep_chroma, recolour
 from core.imaging.oklab import to_oklab
 
 
@@ -115,3 +115,10 @@ def test_free_is_the_restoration_s_own_colours(crop):
 def test_the_photo_s_crop_may_have_another_size(crop):
     small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA)
     assert recolour(_painted(crop), small, "preserve").shape == crop.shape
+
+
+def test_a_large_face_is_worked_on_in_strips_that_do_not_show(crop, monkeypatch):
+    photo, restored = crop.astype(np.float32), _painted(crop).astype(np.float32)
+    whole = keep_chroma(restored, photo, 200)
+    monkeypatch.setattr("core.imaging.colour._STRIP_ROWS", 37)
+    assert keep_chroma(restored, photo, 200) == pytest.approx(whole, abs=0.02)
