@@ -16,7 +16,8 @@ _LEAST_PIXELS = 64
 _DARKEST, _LIGHTEST = 3.0, 252.0
 """Clipped pixels have no noise to be measured."""
 
-_INVISIBLE_LEVELS = 0.3
+_INVISIBLE_LEVELS, _MOST_LEVELS = 0.3, 10.0
+"""Less is not seen; more (a newspaper's halftone, a night shot's noise) would bury what was restored."""
 
 _COARSENESS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Standard deviations, in pixels, of the blur that makes white noise into grain. What looks coarser is hair and cloth:
@@ -24,11 +25,17 @@ taken for grain it would put six levels of blotches on the faces of a sharp phot
 
 
 def add_grain(
-    photo: np.ndarray, placed: np.ndarray, outside: np.ndarray, inside: np.ndarray, rng: np.random.Generator
+    photo: np.ndarray,
+    placed: np.ndarray,
+    outside: np.ndarray,
+    inside: np.ndarray,
+    rng: np.random.Generator,
+    amount: float = 1.0,
 ) -> np.ndarray:
     """Add the noise that a restored face lacks: in luminance, and in colour as far as the photo's is coloured.
 
-    The aim is the surroundings' noise, but never more than the face itself had: cloth beside it is not grain.
+    The aim is the surroundings' noise, but never more than the face itself had (cloth beside it is not grain), nor more
+    than ten levels.
 
     Args:
         photo: [h, w, 3] float32, in grey levels of 0 … 255.
@@ -36,6 +43,7 @@ def add_grain(
         outside: [h, w] bool, untouched photo.
         inside: [h, w] bool, restored.
         rng: all randomness.
+        amount: 0 … 1, how much of what is missing.
 
     Returns:
         [h, w, 3] float32; `placed` itself where nothing is missing.
@@ -57,7 +65,8 @@ def add_grain(
         return placed
     red, blue = differences
     green = luminance - LUMA[0] * red - LUMA[2] * blue
-    return np.asarray(placed + np.stack([green + red, green, green + blue], axis=-1), dtype=np.float32)
+    added = np.stack([green + red, green, green + blue], axis=-1)
+    return np.asarray(placed + np.float32(amount) * added, dtype=np.float32)
 
 
 def _slope(luminance: np.ndarray, difference: np.ndarray, where: np.ndarray) -> float:
@@ -71,7 +80,8 @@ def _missing(
     before: np.ndarray, after: np.ndarray, outside: np.ndarray, within: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     wanted, coarse = (min(_sigma(before, outside, step), _sigma(before, within, step)) for step in (1, 2))
-    lacking = np.sqrt(max(0.0, wanted**2 - _sigma(after, within, 1) ** 2))
+    wanted_levels = min(wanted, _MOST_LEVELS)
+    lacking = np.sqrt(max(0.0, wanted_levels**2 - _sigma(after, within, 1) ** 2))
     if lacking < _INVISIBLE_LEVELS:
         return np.zeros_like(before)
     blur = float(np.interp(coarse / wanted, [_gains(b)[1] / _gains(b)[0] for b in _COARSENESS], _COARSENESS))

@@ -85,7 +85,7 @@ def make_layer(photo: np.ndarray, patches: Sequence[Patch], index: int) -> Layer
         # Its own colours in the face, the surroundings' at its edge.
         placed += (shift - brightness) * edge_of(patch, window)[..., None]
     inside = mask > 0.5 * patch.strength
-    placed = add_grain(around, placed, mask == 0, inside, np.random.default_rng(patch.seed))
+    placed = add_grain(around, placed, mask == 0, inside, np.random.default_rng(patch.seed), patch.grain)
     return Layer(window, mask, _quantised(placed, photo.dtype, levels), crop)
 
 

@@ -27,6 +27,7 @@ class Patch:
         seed: of the grain that is added.
         colour: whose colours it has, see `core.imaging.colour`.
         strength: 0 … 1, how much of the restoration is blended in.
+        grain: 0 … 1, how much of the missing grain is added.
     """
 
     alignment: Alignment
@@ -35,6 +36,7 @@ class Patch:
     seed: int
     colour: Colour = "preserve"
     strength: float = 1.0
+    grain: float = 1.0
 
     @property
     def crop_pixels(self) -> int:

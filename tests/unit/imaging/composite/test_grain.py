@@ -23,7 +23,7 @@ def _add(photo, placed, seed=0):
     return add_grain(photo, placed, OUTSIDE, ~OUTSIDE, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("sigma", [2, 6, 15])
+@pytest.mark.parametrize("sigma", [2, 6, 10])
 def test_white_noise_is_restored_to_its_amount(sigma):
     photo, placed = _scene(_luminance_noise(sigma))
     added = _add(photo, placed)[:, 90:]
@@ -88,3 +88,15 @@ def test_where_nothing_untouched_is_left_nothing_is_added():
     photo, placed = _scene(_luminance_noise(8))
     nothing = np.zeros_like(OUTSIDE)
     assert add_grain(photo, placed, nothing, ~nothing, np.random.default_rng(0)) is placed
+
+
+def test_a_halftone_does_not_bury_the_restoration():
+    photo, placed = _scene(_luminance_noise(25))
+    assert _add(photo, placed)[:, 90:, 1].std() == pytest.approx(10, rel=0.12)
+
+
+def test_less_grain_can_be_asked_for():
+    photo, placed = _scene(_luminance_noise(8))
+    some = add_grain(photo, placed, OUTSIDE, ~OUTSIDE, np.random.default_rng(0), amount=0.5)
+    assert some - placed == pytest.approx((_add(photo, placed) - placed) / 2, abs=1e-4)
+    assert np.array_equal(add_grain(photo, placed, OUTSIDE, ~OUTSIDE, np.random.default_rng(0), amount=0.0), placed)
