@@ -1,17 +1,18 @@
-"""`heirloom db`: the database's schema, brought to this version by hand where an operator does that."""
+"""`heirloom db`: the database's schema, brought to this version by hand where an operator does that, and the sweep."""
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from cli.errors import json_errors
 from cli.progress import console
-from cli.startup import make_private
+from cli.startup import make_private, open_database
 from core.domain.errors import SettingsError
 from core.settings import read_settings
 
-db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+db_app = typer.Typer(no_args_is_help=True, help="The database's schema, and what is stored.")
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable on standard output.")]
 
 
@@ -57,7 +58,26 @@ def check_command(as_json: Json = False) -> None:
         console.print("The database's schema is this version's.", highlight=False)
 
 
-def _say(values: dict[str, str | None], text: str, as_json: bool) -> None:
+@db_app.command("sweep")
+def sweep_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove stored bytes that nothing names any more and that are a day old; workers do it once an hour."""
+    from core.services.sweep import sweep
+    from core.storage.open import open_store
+
+    with json_errors(as_json):
+        settings = read_settings()
+        with open_database(settings) as database:
+            store = open_store(settings.storage_driver, settings.home, database)
+            swept = sweep(database, store, dry_run=dry_run)
+    done = "would be removed" if dry_run else "removed"
+    text = f"{swept.blobs} files ({swept.size_bytes / 2**20:.1f} MiB) and {swept.unfinished} unfinished ones {done}."
+    _say({"dry_run": dry_run, **asdict(swept)}, text, as_json)
+
+
+def _say(values: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(values, indent=1))
     else:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.db import events, jobs, queue
 from core.db.session import Database
-from core.db.tables import Checkpoint, Job, StageOutput, Subject
+from core.db.tables import AlbumPhoto, CandidateRow, Checkpoint, File, Job, Restoration, StageOutput, Subject
 from core.domain.ids import Prefix, new_id
 
 OWNER = "own_local"
@@ -92,6 +92,66 @@ def stage_output(session: Session, job_id: str, sha256: str = DIGEST, **columns:
         "created_at": NOW,
     }
     row = StageOutput(**(values | columns))
+    session.add(row)
+    session.flush()
+    return row
+
+
+def file(sha256: str, **columns: Any) -> File:
+    """An upload."""
+    values = {"id": new_id(Prefix.FILE), "owner_id": OWNER, "size_bytes": 1, "media_type": "image/png", "name": "x"}
+    return File(blob_sha256=sha256, created_at=NOW, **(values | columns))
+
+
+def album_photo(session: Session, sha256: str) -> AlbumPhoto:
+    """A photo in an album of its own."""
+    row = AlbumPhoto(
+        id=new_id(Prefix.ALBUM_PHOTO),
+        owner_id=OWNER,
+        subject_id=subject(session).id,
+        blob_sha256=sha256,
+        size_bytes=1,
+        label="x",
+        status="pending",
+        created_at=NOW,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def restoration(session: Session, faces: list[dict[str, Any]]) -> Restoration:
+    """A photo's restoration."""
+    row = Restoration(
+        id=new_id(Prefix.RESTORATION),
+        owner_id=OWNER,
+        job_id="job_none",
+        input_sha256=DIGEST,
+        mode="direct",
+        candidates=1,
+        output={},
+        faces=faces,
+        created_at=NOW,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def candidate(session: Session, sha256: str) -> CandidateRow:
+    """A restored face of a restoration of its own."""
+    row = CandidateRow(
+        restoration_id=restoration(session, [{"n": 0, "error": {"code": "face_too_small"}}]).id,
+        face=0,
+        number=0,
+        owner_id=OWNER,
+        blob_sha256=sha256,
+        size_bytes=1,
+        media_type="image/png",
+        width=1,
+        height=1,
+        scores={},
+    )
     session.add(row)
     session.flush()
     return row

@@ -3,7 +3,7 @@
 With the `database` driver their bytes stand beside it (`core.db.chunks`); with `fs` the ledger alone does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.db.session import now_of
-from core.db.tables import AlbumPhoto, Blob, CandidateRow, Checkpoint, File, Restoration, StageOutput
+from core.db.tables import AlbumPhoto, Blob, CandidateRow, Checkpoint, File, Owner, Restoration, StageOutput
 
 STAGING = "staging"
 READY = "ready"
@@ -74,6 +74,16 @@ def forget(session: Session, blob: BlobName, not_since: datetime | None = None) 
     if not_since is not None:
         statement = statement.where(Blob.renewed_at <= not_since)
     return session.execute(statement.returning(Blob.sha256)).first() is not None
+
+
+def not_renewed_since(session: Session, moment: datetime) -> Sequence[Blob]:
+    """What was neither written nor named since then."""
+    return session.scalars(select(Blob).where(Blob.renewed_at <= moment)).all()
+
+
+def owners(session: Session) -> set[str]:
+    """Everybody who may have blobs."""
+    return set(session.scalars(select(Owner.id)))
 
 
 def named(session: Session) -> set[tuple[str, str]]:

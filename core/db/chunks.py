@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core.db.session import now_of
@@ -44,13 +44,15 @@ def drop(session: Session, owner_id: str, blob: str) -> int:
     return _rows(session.execute(statement.execution_options(synchronize_session=False)))
 
 
-def finished(session: Session, after: tuple[str, str], limit: int = 500) -> Sequence[Blob]:
+def finished(
+    session: Session, after: tuple[str, str], renewed_before: datetime | None = None, limit: int = 500
+) -> Sequence[Blob]:
     """The next blobs whose bytes stand here, by owner and hash."""
-    owner_id, sha256 = after
     first = and_(BlobChunk.owner_id == Blob.owner_id, BlobChunk.blob == Blob.sha256, BlobChunk.n == 0)
-    later = (Blob.owner_id > owner_id) | and_(Blob.owner_id == owner_id, Blob.sha256 > sha256)
-    query = select(Blob).where(exists().where(first), later).order_by(Blob.owner_id, Blob.sha256).limit(limit)
-    return session.scalars(query).all()
+    query = select(Blob).where(exists().where(first), tuple_(Blob.owner_id, Blob.sha256) > after)
+    if renewed_before is not None:
+        query = query.where(Blob.renewed_at <= renewed_before)
+    return session.scalars(query.order_by(Blob.owner_id, Blob.sha256).limit(limit)).all()
 
 
 def abandoned(session: Session, before: datetime) -> list[tuple[str, str]]:

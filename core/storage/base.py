@@ -98,8 +98,11 @@ class BlobStore(Protocol):
         """
         ...
 
-    def refs(self) -> Iterator[BlobRef]:
-        """Every finished blob of every owner, in no order."""
+    def refs(self, unused_seconds: float = 0.0) -> Iterator[BlobRef]:
+        """Every finished blob of every owner that was not written, or found there by a writer, for so many seconds.
+
+        In no order; what is written or deleted meanwhile may be among them or not.
+        """
         ...
 
     def sweep_unfinished(self, older_than_seconds: float) -> int:

@@ -54,12 +54,14 @@ class DatabaseStore:
             known = blobs.forget(session, ref, limit)
             return known and chunks.drop(session, ref.owner_id, ref.sha256) > 0
 
-    def refs(self) -> Iterator[BlobRef]:
-        """All of them, by owner and hash."""
+    def refs(self, unused_seconds: float = 0.0) -> Iterator[BlobRef]:
+        """All of them that are as old as that, by owner and hash."""
         last = ("", "")
         while True:
             with _said(), self._database.read() as session:
-                found = [BlobRef(row.owner_id, row.sha256, row.size_bytes) for row in chunks.finished(session, last)]
+                before = now_of(session) - timedelta(seconds=unused_seconds) if unused_seconds > 0 else None
+                rows = chunks.finished(session, last, before)
+            found = [BlobRef(row.owner_id, row.sha256, row.size_bytes) for row in rows]
             if not found:
                 return
             yield from found

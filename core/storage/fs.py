@@ -71,13 +71,18 @@ class FileStore:
                 _flush(path.parent)
         return True
 
-    def refs(self) -> Iterator[BlobRef]:
-        """All of them."""
+    def refs(self, unused_seconds: float = 0.0) -> Iterator[BlobRef]:
+        """All of them that are as old as that."""
         with _said("listed"):
             for path in self._files():
-                if len(path.name) == _SHA256_LENGTH:
-                    with suppress(FileNotFoundError):  # removed meanwhile
-                        yield BlobRef(path.parent.name, path.name, path.stat().st_size)
+                if len(path.name) != _SHA256_LENGTH:
+                    continue
+                try:
+                    status = path.stat()
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                if unused_seconds <= 0 or time.time() - status.st_mtime >= unused_seconds:
+                    yield BlobRef(path.parent.name, path.name, status.st_size)
 
     def sweep_unfinished(self, older_than_seconds: float) -> int:
         """Remove temporary files that nobody has written to for so long."""

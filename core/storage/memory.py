@@ -56,10 +56,12 @@ class MemoryStore:
             del self._blobs[ref.owner_id, ref.sha256]
             return True
 
-    def refs(self) -> Iterator[BlobRef]:
-        """All of them."""
+    def refs(self, unused_seconds: float = 0.0) -> Iterator[BlobRef]:
+        """All of them that are as old as that."""
+        before = time.time() - unused_seconds
         with self._lock:
-            return iter([BlobRef(owner, sha256, len(kept.data)) for (owner, sha256), kept in self._blobs.items()])
+            old = [(name, len(kept.data)) for name, kept in self._blobs.items() if kept.renewed_at <= before]
+        return (BlobRef(owner_id, sha256, size) for (owner_id, sha256), size in old)
 
     def sweep_unfinished(self, older_than_seconds: float) -> int:  # noqa: ARG002  # an unfinished one is in no dictionary
         """Nothing to do: what a writer left is gone with it."""

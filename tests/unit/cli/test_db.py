@@ -1,9 +1,12 @@
 import json
+import os
 import stat
 
 import pytest
 
 from core.db.session import Database
+from core.storage.base import write_blob
+from core.storage.fs import FileStore
 from migrations import run
 
 
@@ -60,3 +63,15 @@ def test_a_database_that_does_not_answer_is_one_line(heirloom, monkeypatch):
     assert code == 1
     assert json.loads(out)["error"]["code"] == "settings_wrong"
     assert "hush" not in out + err
+
+
+def test_sweep_counts_and_then_removes_what_nothing_names(heirloom, home):
+    heirloom("db", "upgrade")
+    store = FileStore(home / "blobs")
+    ref = write_blob(store, "own_local", bytes(2**20))
+    os.utime(home / "blobs" / "own_local" / ref.sha256, (0, 0))
+    _, out, _ = heirloom("db", "sweep", "--dry-run", "--json")
+    assert json.loads(out) == {"dry_run": True, "blobs": 1, "size_bytes": 2**20, "unfinished": 0}
+    assert store.exists(ref)
+    assert heirloom("db", "sweep")[2] == "1 files (1.0 MiB) and 0 unfinished ones removed."
+    assert not store.exists(ref)

@@ -36,7 +36,11 @@ class QueueMachine(RuleBasedStateMachine):
             session.execute(delete(Job))
 
     def _any(self, data: st.DataObject) -> tuple[ModelJob, int]:
-        job_id, attempt = data.draw(st.sampled_from(self.attempts))
+        """An attempt; every second time one that was given up and whose job another has now, if there is one."""
+        jobs = self.model.jobs
+        zombies = [(job_id, attempt) for job_id, attempt in self.attempts if attempt < jobs[job_id].state.attempt]
+        zombies = [each for each in zombies if jobs[each[0]].state.status is JobStatus.RUNNING]
+        job_id, attempt = data.draw(st.sampled_from(zombies if zombies and data.draw(st.booleans()) else self.attempts))
         return self.model.jobs[job_id], attempt
 
     @rule(data=st.data(), priority=st.integers(0, 2), batch_key=st.sampled_from([None, "a", "b"]), late=st.booleans())
@@ -122,13 +126,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.model.cancel(job)
 
     @precondition(lambda self: self.attempts)
-    @rule(data=st.data())
-    def die(self, data):
+    @rule(data=st.data(), found_out=st.booleans())
+    def die(self, data, found_out):
         job, attempt = self._any(data)
         if self.model.holds(job.id, attempt):
             with self.database.write() as session:
                 session.get_one(Job, job.id).lease_until = now_of(session) - HOUR
             job.overdue = True
+        if found_out:
+            self.reap()
+            self.time_passes()
+            self.claim("wkr_4", 2)
 
     @rule()
     def reap(self):
@@ -163,17 +171,9 @@ class QueueMachine(RuleBasedStateMachine):
         for job in self.model.jobs.values():
             row = found[job.id]
             state = (row.status, row.attempt, row.crashes, row.faults, row.cancel_requested, row.progress_done)
-            expected = job.state
-            assert state == (
-                (
-                    expected.status,
-                    expected.attempt,
-                    expected.crashes,
-                    expected.faults,
-                    job.cancel_requested,
-                    job.written,
-                )
-            )
+            moved = job.state
+            expected = (moved.status, moved.attempt, moved.crashes, moved.faults, job.cancel_requested, job.written)
+            assert state == expected
             assert (row.worker_id is not None) == (row.lease_until is not None) == (row.status == JobStatus.RUNNING)
             assert (row.finished_at is not None) == JobStatus(row.status).terminal
 
