@@ -4,9 +4,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.schemas.album import AlbumIn
+from api.schemas.event import EventOut
 from api.schemas.restoration import RestorationIn
 
 _REF = "#/components/schemas/{model}"
@@ -32,7 +34,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             title="Heirloom", version=app.version, description=_DESCRIPTION, routes=app.routes, license_info=_LICENCE
         )
         components = schema.setdefault("components", {})
-        _, more = models_json_schema([(AlbumIn, "validation"), (RestorationIn, "validation")], ref_template=_REF)
+        _, more = models_json_schema(_UNDECLARED, ref_template=_REF)
         components.setdefault("schemas", {}).update(more.get("$defs", {}))
         for unused in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(unused, None)
@@ -44,6 +46,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+_UNDECLARED: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    (AlbumIn, "validation"),
+    (RestorationIn, "validation"),
+    (EventOut, "serialization"),
+]
+"""Models that routes refer to by name alone."""
 _LICENCE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
 

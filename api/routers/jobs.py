@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=GuardedRoute)
 _EVENTS: Responses = {
     200: {
         "description": "The events: what happened and what happens, until the job has ended",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/EventOut"}}},
     },
     204: {"description": "The job has ended, and there is nothing new"},
 }

@@ -3,9 +3,26 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+)
 
 from core.domain.ids import ID_PATTERN_TAIL
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        # Not a TypeError: only a ValueError becomes part of the answer.
+        raise ValueError("a moment is written as RFC 3339 says, e.g. 2026-11-24T12:00:00Z")  # noqa: TRY004
+    return value
+
 
 Instant = Annotated[
     datetime,
@@ -14,6 +31,8 @@ Instant = Annotated[
     ),
 ]
 """RFC 3339, in UTC."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""RFC 3339 with a zone; a number is no moment here."""
 Label = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", strip_whitespace=True)
 ]

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
-from api.schemas.common import PLAIN, CheckpointId, FileId, Label, Seed, Sent, SubjectId
+from api.schemas.common import PLAIN, CheckpointId, FileId, Label, Moment, Seed, Sent, SubjectId
 from core.domain.errors import InvalidRequestError
 from core.domain.mode import Mode
 from core.recipes.schema import MAX_CANDIDATES
@@ -38,7 +38,7 @@ class RestorationOptions(Sent):
     aligned: Annotated[
         StrictBool, Field(json_schema_extra=PLAIN, description="It already is a face crop in FFHQ framing.")
     ] = False
-    start_by: Annotated[AwareDatetime | None, Field(description="Not begun later than this.")] = None
+    start_by: Annotated[Moment | None, Field(description="Not begun later than this.")] = None
 
     def wanted(self, image_format: ImageFormat, *, native: bool) -> Wanted:
         """For the use case.

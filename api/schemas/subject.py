@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from api.schemas.common import Answered, Instant, Label, Sent
+from api.schemas.common import Answered, Instant, Label, Moment, Sent
 from core.db.tables import Subject
 from core.domain.subject import Category
 from core.services.subjects import STATEMENT, Consent, Receipt
@@ -15,7 +15,7 @@ class ConsentIn(Sent):
     """Who agreed that a person's album is kept."""
 
     given_by: Label
-    given_at: Annotated[AwareDatetime | None, Field(description="Left out: now.")] = None
+    given_at: Annotated[Moment | None, Field(description="Left out: now.")] = None
     statement: Annotated[Label, Field(description="To what.")] = STATEMENT
 
     def as_consent(self) -> Consent:
