@@ -95,7 +95,8 @@ class WorkerProcess:
 
     def _run_once(self) -> int | None:
         reading, writing = os.pipe()  # closes with this process, whatever ends it: see cli/child.py
-        command = [sys.executable, "-m", "cli.child", str(reading), str(self._force_after_seconds), self._module]
+        # -P: a folder named cli or worker where we were started is not ours.
+        command = [sys.executable, "-P", "-m", "cli.child", str(reading), str(self._force_after_seconds), self._module]
         try:
             with self._lock:
                 if self._stopping.is_set():
