@@ -1,0 +1,200 @@
+import zipfile
+
+import pytest
+
+from core.db.tables import AlbumPhoto, Job
+from tests import pretend_worker
+from tests.small_photos import photo, zip_of, zipped
+
+
+def path_of(subject_id):
+    return f"/v1/subjects/{subject_id}/album"
+
+
+def nothing_kept(api):
+    with api.database.read() as session:
+        return list(api.store.refs()) == [] and session.query(AlbumPhoto).count() == session.query(Job).count() == 0
+
+
+def test_an_album_makes_one_job_that_looks_and_tunes(api):
+    subject_id = api.subject()
+    job = api.album(subject_id, seed="5")
+    assert (job["kind"], job["status"], job["seed"]) == ("album", "queued", 5)
+    assert job["recipe"]["name"] == "quick-personal"
+    report = api.made("GET", path_of(subject_id), 200)
+    assert [photo["label"] for photo in report["photos"]] == [f"photo-{n}.png" for n in range(4)]
+    assert (report["pending"], report["kept"], report["left_out"]) == (4, 0, 0)
+    with api.database.read() as session:
+        row = session.get_one(Job, job["id"])
+        assert row.options == {"tune": True, "photo_ids": [photo["id"] for photo in report["photos"]]}
+        assert row.checkpoint_id == job["checkpoint_id"]
+        assert row.cost_forwards == 250 * 4 * 3
+    assert api.doorbell.rings == 1
+
+
+def test_the_answer_says_where_the_job_is_and_when_to_ask(api):
+    answer = api.client.post(path_of(api.subject()), files={"file": ("a.zip", zip_of(range(3)))})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_several_photos_do_as_well_as_a_zip(api):
+    subject_id = api.subject()
+    files = [("file", (f"{n}.png", photo(n))) for n in range(3)]
+    api.made("POST", path_of(subject_id), 202, files=files)
+    assert [row["label"] for row in api.made("GET", path_of(subject_id), 200)["photos"]] == ["0.png", "1.png", "2.png"]
+
+
+def test_files_that_were_uploaded_before_do_as_well(api):
+    subject_id = api.subject()
+    ids = [api.file(number) for number in range(3)]
+    api.made("POST", path_of(subject_id), 202, json={"file_ids": ids})
+    big = api.made("PUT", "/v1/files?name=more.zip", 201, content=zip_of(range(2, 6)))["id"]
+    api.made("POST", path_of(subject_id), 202, json={"file_ids": [big], "tune": False})
+    assert len(api.made("GET", path_of(subject_id), 200)["photos"]) == 6
+
+
+def test_an_album_keeps_its_photos_when_the_file_is_deleted(api):
+    subject_id = api.subject()
+    ids = [api.file(number) for number in range(3)]
+    api.made("POST", path_of(subject_id), 202, json={"file_ids": ids})
+    for file_id in ids:
+        api.client.delete(f"/v1/files/{file_id}")
+    first = api.made("GET", path_of(subject_id), 200)["photos"][0]
+    image = api.client.get(f"{path_of(subject_id)}/{first['id']}/image")
+    assert image.content == photo(0)
+    assert image.headers["content-type"] == "image/png"
+    assert image.headers["content-disposition"].startswith("attachment")
+
+
+def test_the_same_photo_twice_is_one(api):
+    subject_id = api.subject()
+    api.album(subject_id, range(4), tune="false")
+    api.album(subject_id, range(2, 6), tune="false")
+    files = [("file", (f"again-{n}.png", photo(n % 2))) for n in range(4)]
+    api.made("POST", path_of(subject_id), 202, files=files, data={"tune": "false"})
+    assert len(api.made("GET", path_of(subject_id), 200)["photos"]) == 6
+
+
+def test_the_same_album_tuned_the_same_way_is_the_same_job(api):
+    subject_id = api.subject()
+    first = api.album(subject_id)
+    assert api.album(subject_id)["id"] == first["id"]
+    pretend_worker.tune(api.database, api.store, first["id"])
+    again = api.client.post(path_of(subject_id), files={"file": ("a.zip", zip_of(range(4)))})
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+    assert api.album(subject_id, seed="1")["id"] != first["id"]
+    assert api.album(subject_id, range(5))["id"] != first["id"]
+
+
+def test_the_same_album_is_tuned_again_where_it_failed(api):
+    subject_id = api.subject()
+    first = api.album(subject_id)
+    pretend_worker.fail(api.database, first["id"])
+    second = api.album(subject_id)
+    assert second["id"] != first["id"]
+    assert second["checkpoint_id"] == first["checkpoint_id"]
+
+
+def test_photos_may_be_looked_at_without_a_tuning(api):
+    subject_id = api.subject()
+    job = api.album(subject_id, tune="false")
+    assert job["checkpoint_id"] is None
+    assert api.made("GET", f"/v1/subjects/{subject_id}/checkpoints", 200)["data"] == []
+
+
+def test_a_photo_that_is_left_out_by_its_owner_is_not_tuned_on(api):
+    subject_id = api.subject()
+    api.album(subject_id, range(5), tune="false")
+    first = api.made("GET", path_of(subject_id), 200)["photos"][0]
+    changed = api.made("PATCH", f"{path_of(subject_id)}/{first['id']}", 200, json={"include": False})
+    assert changed["include"] is False
+    job = api.made("POST", f"/v1/subjects/{subject_id}/checkpoints", 202, json={})
+    with api.database.read() as session:
+        assert first["id"] not in session.get_one(Job, job["id"]).options["photo_ids"]
+
+
+def test_what_is_no_photo_inside_a_zip_is_told_and_left_out(api):
+    subject_id = api.subject()
+    files = {f"{n}.png": photo(n) for n in range(3)} | {"notes.txt": b"hello", "broken.jpg": b"not a photo"}
+    job = api.made("POST", path_of(subject_id), 202, files={"file": ("a.zip", zipped(files))})
+    report = api.made("GET", path_of(subject_id), 200)
+    odd = [row for row in report["photos"] if row["status"] == "left_out"]
+    assert [(row["label"], row["code"], row["include"]) for row in odd] == [("broken.jpg", "unsupported_format", False)]
+    with api.database.read() as session:
+        assert len(session.get_one(Job, job["id"]).options["photo_ids"]) == 3
+
+
+def encrypted():
+    data = bytearray(zip_of(range(3)))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := data.find(signature, at + 1)) >= 0:
+            data[at + offset] |= 1
+    return bytes(data)
+
+
+BAD = {
+    "one photo": (zip_of(range(1)), 422, "album_too_small"),
+    "two photos": (zip_of(range(2)), 422, "album_too_small"),
+    "one photo three times": (zipped({f"{n}.png": photo(0) for n in range(3)}), 422, "album_too_small"),
+    "an empty zip": (zipped({}), 422, "album_too_small"),
+    "a zip without photos": (zipped({"a.txt": b"a", "b.pdf": b"b"}), 422, "album_too_small"),
+    "only broken photos": (zipped({f"{n}.jpg": b"%d" % n for n in range(5)}), 422, "album_too_small"),
+    "half a zip": (zip_of(range(5))[:300], 422, "archive_rejected"),
+    "a zip in a zip": (zipped({"inner.zip": zip_of(range(3))}), 422, "archive_rejected"),
+    "an encrypted zip": (encrypted(), 422, "archive_rejected"),
+    "a bomb": (zipped({"a.jpg": bytes(30 * 2**20)}, zipfile.ZIP_DEFLATED), 422, "archive_rejected"),
+    "something else": (b"%PDF-1.7 and so on", 415, "unsupported_format"),
+    "nothing": (b"", 422, "image_unreadable"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_album_is_refused_before_the_202_and_leaves_nothing_behind(api, name):
+    content, status, code = BAD[name]
+    answer = api.client.post(path_of(api.subject()), files={"file": ("a.zip", content)})
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.json()["advice"]
+    assert nothing_kept(api)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [("file", ("a.zip", zip_of(range(3)))), ("file", ("b.zip", zip_of(range(3))))],
+        [("file", ("a.zip", zip_of(range(3)))), ("file", ("b.png", photo(9)))],
+    ],
+)
+def test_a_zip_comes_alone(api, files):
+    answer = api.client.post(path_of(api.subject()), files=files)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert nothing_kept(api)
+
+
+def test_an_unknown_subject_or_recipe_is_refused_and_leaves_nothing_behind(api):
+    files = {"file": ("a.zip", zip_of(range(3)))}
+    assert api.client.post(path_of("sub_" + "0" * 26), files=files).status_code == 404
+    for recipe in ("nonsense", "quick-direct", "quick-generative"):
+        answer = api.client.post(path_of(api.subject()), files=files, data={"recipe": recipe})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_recipe")
+        assert answer.json()["errors"][0]["pointer"] == "/recipe"
+        assert "quick-personal" in answer.json()["advice"]
+    assert nothing_kept(api)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"tune": "perhaps"}, {"seed": "-1"}, {"seed": "1.5"}, {"seed": ""}, {"noise_steps": "5"}]
+)
+def test_wrong_fields_are_refused(api, fields):
+    answer = api.client.post(path_of(api.subject()), files={"file": ("a.zip", zip_of(range(3)))}, data=fields)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"][0]["pointer"] == f"/{next(iter(fields))}"
+    assert nothing_kept(api)
+
+
+def test_a_file_id_that_is_not_there_is_pointed_at(api):
+    ids = [api.file(0), "fil_" + "0" * 26]
+    answer = api.client.post(path_of(api.subject()), json={"file_ids": ids})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (404, "/file_ids/1")
