@@ -11,7 +11,7 @@ from core.db import queue
 from core.db.session import now_of
 from core.db.tables import Job
 from core.domain.errors import CancelledError
-from core.domain.job import JobEvent, JobStatus
+from core.domain.job import JobEvent, JobKind, JobStatus
 from worker.errors import Verdict
 from worker.fence import subject_is_gone
 from worker.held import HeldJob
@@ -76,7 +76,7 @@ class Endings:
         measured = {"seconds": held.stage_seconds, **self._measure(), **(metrics or {})}
 
         def operation(session: Session) -> JobStatus:
-            gone = subject_is_gone(session, held.job, will_change=event is JobEvent.SUCCEEDED)
+            gone = subject_is_gone(session, held.job, will_change=held.job.kind != JobKind.RESTORATION)
             job = queue.fenced(session, held.id, held.attempt)
             now = now_of(session)
             happened = JobEvent.CANCELLED if gone else event

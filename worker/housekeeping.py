@@ -1,11 +1,11 @@
-"""What a worker does about once an hour for everybody."""
+"""What a worker does about once an hour for everybody; several at once do no harm."""
 
 from datetime import timedelta
 
 from core import logs
 from core.db import workers
 from core.db.session import Database, now_of
-from core.settings import Settings
+from core.services.sweep import sweep
 from core.storage.base import BlobStore
 
 _FORGET_WORKERS_AFTER = timedelta(days=7)
@@ -15,13 +15,18 @@ _log = logs.get_logger(__name__)
 class Housekeeping:
     """Called by the reaper's thread."""
 
-    def __init__(self, database: Database, store: BlobStore, settings: Settings) -> None:
+    def __init__(self, database: Database, store: BlobStore) -> None:
         """Bind."""
         self._database = database
         self._store = store
-        self._settings = settings
 
     def __call__(self) -> None:
-        """Forget workers that are long gone."""
+        """Forget workers that are long gone, and sweep the bytes that no row names.
+
+        Raises:
+            StorageError: the store cannot be reached.
+        """
         with self._database.write() as session:
             workers.forget_before(session, now_of(session) - _FORGET_WORKERS_AFTER)
+        swept = sweep(self._database, self._store)
+        _log.info("swept", blobs=swept.blobs, size_bytes=swept.size_bytes, unfinished=swept.unfinished)

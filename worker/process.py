@@ -70,9 +70,7 @@ class WorkerProcess:
         )
         claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
         self.loop = Loop(self._database, claim, runner.run, self.drain, settings.poll_seconds)
-        self.reaper = Reaper(
-            self._database, settings.lease, settings.reap_seconds, Housekeeping(self._database, blobs, settings)
-        )
+        self.reaper = Reaper(self._database, settings.lease, settings.reap_seconds, Housekeeping(self._database, blobs))
 
     def __enter__(self) -> Self:
         """Register, and start the threads."""

@@ -1,6 +1,6 @@
 """Runs claimed jobs: the one place where the pipeline and the database meet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import cast
@@ -90,9 +90,7 @@ class Runner:
     def _work(self, members: Sequence[HeldJob]) -> None:
         if members[0].job.kind == JobKind.RESTORATION:
             photos = {held.id: photo for held in members if (photo := self._photo_of(held)) is not None}
-            present = [held for held in members if held.id in photos and held.open]
-            if present:
-                self._twice(partial(self._restore, present, [photos[held.id] for held in present]))
+            self._twice(partial(self._restore, members, photos))
         else:
             self._twice(partial(self._tune, members[0], self._inputs.album(members[0])))
 
@@ -120,9 +118,12 @@ class Runner:
             self._fail([held], error)
             return None
 
-    def _restore(self, members: Sequence[HeldJob], photos: Sequence[Photo]) -> None:
+    def _restore(self, all_members: Sequence[HeldJob], photos: Mapping[str, Photo]) -> None:
+        members = [held for held in all_members if held.id in photos and held.open]
+        if not members:
+            return
         recipe, prior = self._opened(members[0])
-        request = self._inputs.restoration(members[0], photos)
+        request = self._inputs.restoration(members[0], [photos[held.id] for held in members])
         calls = plan(request, recipe, prior.spec)
         group = self._group(members)
 

@@ -267,13 +267,13 @@ def delete(session: Session, owner_id: str, restoration_id: str) -> None:
     Raises:
         NotFoundError: there is none.
     """
-    row = _row(session, owner_id, restoration_id, lock=True)
-    queue.request_cancel(session, owner_id, row.job_id)
+    row = _row(session, owner_id, restoration_id)
+    queue.request_cancel(session, owner_id, row.job_id)  # locks the job first, as workers do: two orders can deadlock
     restorations.delete_some(session, owner_id, [row.id])
 
 
-def _row(session: Session, owner_id: str, restoration_id: str, *, lock: bool = False) -> Restoration:
-    row = restorations.get(session, owner_id, restoration_id, lock=lock)
+def _row(session: Session, owner_id: str, restoration_id: str) -> Restoration:
+    row = restorations.get(session, owner_id, restoration_id)
     if row is None:
         raise NotFoundError("There is no such restoration.", "GET /v1/restorations lists yours.")
     return row
