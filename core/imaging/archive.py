@@ -18,9 +18,14 @@ from core.domain.errors import ArchiveRejectedError, BadInputError
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
+_LOCATOR_64 = b"PK\x06\x07"
+_LOCATOR_64_BYTES = 20
+"""Where it stands before the end record, `zipfile` believes its numbers instead of the end record's."""
 _END_BYTES = _END_RECORD.size + 0xFFFF
 """The end record, and the longest comment that may follow it."""
 _UNIX_LINK = 0o120000
+_FREE_BYTES = 16 * 2**20
+"""So much may come of any zip, whatever the ratio."""
 _ADVICE = "Zip the photos again, without encryption, links or other zips inside."
 
 
@@ -33,7 +38,7 @@ class ArchiveLimits:
         max_directory_bytes: of the directory.
         max_entry_bytes: of one entry, decompressed.
         max_total_bytes: of all entries, decompressed.
-        max_ratio: decompressed over compressed, for entries over one megabyte.
+        max_ratio: decompressed over compressed, for entries over one megabyte, and for all together beyond sixteen.
     """
 
     max_entries: int = 2_000
@@ -98,8 +103,8 @@ def photos_of_zip(file: BinaryIO, limits: ArchiveLimits | None = None) -> Iterat
     try:
         _check_end_record(file, limits)
         with zipfile.ZipFile(file) as archive:
+            _check_entries(archive.infolist(), file, archive.start_dir, limits)
             entries = [info for info in archive.infolist() if not info.is_dir()]
-            _check_entries(entries, file)
             yield from _read(archive, sorted(entries, key=lambda info: info.filename), limits)
     except BadInputError:
         raise
@@ -156,7 +161,8 @@ def _check_end_record(file: BinaryIO, limits: ArchiveLimits) -> None:
     if at < 0 or at + _END_RECORD.size > len(tail):
         raise ArchiveRejectedError("The file is not a zip.", "Send the photos as one zip file.")
     _, disk, directory_disk, _, entries, size, offset, _ = _END_RECORD.unpack_from(tail, at)
-    if disk or directory_disk or entries == 0xFFFF or 0xFFFFFFFF in (size, offset):
+    many = tail[max(0, at - _LOCATOR_64_BYTES) : at].startswith(_LOCATOR_64)
+    if many or disk or directory_disk or entries == 0xFFFF or 0xFFFFFFFF in (size, offset):
         raise ArchiveRejectedError("The zip is split over several files, or is of the 64-bit kind.", _ADVICE)
     if entries > limits.max_entries or size > limits.max_directory_bytes:
         raise ArchiveRejectedError(
@@ -166,7 +172,13 @@ def _check_end_record(file: BinaryIO, limits: ArchiveLimits) -> None:
         raise ArchiveRejectedError("The zip is damaged.", _ADVICE)
 
 
-def _check_entries(entries: Sequence[zipfile.ZipInfo], file: BinaryIO) -> None:
+def _check_entries(
+    entries: Sequence[zipfile.ZipInfo], file: BinaryIO, directory_at: int, limits: ArchiveLimits
+) -> None:
+    if len(entries) > limits.max_entries:  # the end record may have said less
+        raise ArchiveRejectedError(
+            f"The zip holds {len(entries):,} entries; allowed are {limits.max_entries:,}.", "Send fewer photos at once."
+        )
     last_end = 0
     for info in sorted(entries, key=lambda entry: entry.header_offset):
         if info.flag_bits & 0x1:
@@ -175,12 +187,14 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], file: BinaryIO) -> None:
             raise ArchiveRejectedError("The zip uses a compression method that is not read here.", _ADVICE)
         if (info.external_attr >> 16) & 0o170000 == _UNIX_LINK:
             raise ArchiveRejectedError("The zip holds links.", _ADVICE)
-        if PurePosixPath(info.filename).suffix.lower() in {".zip", ".7z", ".rar", ".gz", ".tar"}:
+        if not info.is_dir() and PurePosixPath(info.filename).suffix.lower() in {".zip", ".7z", ".rar", ".gz", ".tar"}:
             raise ArchiveRejectedError("The zip holds another archive.", _ADVICE)
         # Python ≤ 3.11.7 opens bombs whose entries share the same bytes: each must begin after the one before ends.
         if info.header_offset < last_end:
             raise ArchiveRejectedError("The zip's entries overlap.", _ADVICE)
         last_end = _data_start(file, info.header_offset) + info.compress_size
+    if last_end > directory_at:
+        raise ArchiveRejectedError("The zip's entries overlap.", _ADVICE)
 
 
 def _data_start(file: BinaryIO, header_offset: int) -> int:
@@ -193,15 +207,18 @@ def _data_start(file: BinaryIO, header_offset: int) -> int:
 def _read(
     archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits
 ) -> Iterator[ArchivePhoto]:
-    total = 0
+    total = packed = 0
     for info in entries:
         if not _wanted(info.filename):
             continue
         with archive.open(info) as file:
             content = file.read(limits.max_entry_bytes + 1)
         total += len(content)
+        packed += info.compress_size
         if len(content) > limits.max_entry_bytes or total > limits.max_total_bytes:
             raise ArchiveRejectedError("The zip's photos are too large together.", "Send fewer or smaller photos.")
-        if len(content) > 2**20 and len(content) > limits.max_ratio * max(1, info.compress_size):
+        # The sum too: two thousand entries of just under a megabyte are two gigabytes out of two megabytes.
+        alone = len(content) > 2**20 and len(content) > limits.max_ratio * max(1, info.compress_size)
+        if alone or (total > _FREE_BYTES and total > limits.max_ratio * max(1, packed)):
             raise ArchiveRejectedError("The zip decompresses to far more than it holds.", _ADVICE)
         yield ArchivePhoto(PurePosixPath(info.filename).name, content)

@@ -11,7 +11,7 @@ from PIL import Image
 from core.imaging.opening import Limits, check_size
 from core.imaging.original.exif import allowed_exif
 from core.imaging.original.photo import Original
-from core.imaging.original.profile import channels_of
+from core.imaging.original.space import in_usable_space
 from core.imaging.original.xmp import allowed_xmp
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -50,11 +50,11 @@ def read_heic(data: bytes, limits: Limits) -> Original:
     pixels = np.array(np.asarray(heif))
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    profile = heif.info.get("icc_profile")
+    pixels, profile = in_usable_space(pixels, heif.info.get("icc_profile"))
     return Original(
         pixels=pixels,
         file_format="heic",
-        profile=profile if profile and channels_of(profile) == (3 if pixels.shape[2] >= 3 else 1) else None,
+        profile=profile,
         exif=_exif(heif.info.get("exif")),
         xmp=allowed_xmp(heif.info.get("xmp") or b""),
         lossless=False,

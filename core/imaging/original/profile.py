@@ -17,7 +17,7 @@ LEVELS = 65_536
 
 _HEADER_BYTES = 128
 _MAX_TAGS = 100
-_SPACES = {b"RGB ": 3, b"GRAY": 1}
+_CHANNELS = {b"RGB ": 3, b"GRAY": 1}
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,19 @@ def simple_profile(profile: bytes) -> SimpleProfile | None:
         return None
 
 
-def channels_of(profile: bytes) -> int | None:
-    """Channels of the colours that a profile describes; None unless it is sound, and of grey or RGB."""
+def converts(source: bytes, target: bytes, mode: str, to_mode: str) -> bool:
+    """Whether LittleCMS has a way from one profile to the other, for pictures of these modes of Pillow's."""
     try:
-        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        here, there = (ImageCms.ImageCmsProfile(io.BytesIO(profile)) for profile in (source, target))
+        ImageCms.buildTransform(here, there, mode, to_mode)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
-    return _SPACES.get(profile[16:20])
+        return False
+    return True
 
 
 def _parse(profile: bytes) -> SimpleProfile | None:
     tags = _tags(profile)
-    channels, connection = _SPACES[profile[16:20]], profile[20:24]
+    channels, connection = _CHANNELS[profile[16:20]], profile[20:24]
     # A lookup table wins over the matrix beside it, and grey in Lab means lightness: both are LittleCMS's to do.
     if b"A2B0" in tags or b"A2B1" in tags or connection != b"XYZ ":
         return None

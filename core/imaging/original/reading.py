@@ -13,7 +13,7 @@ from core.imaging.original.deep import is_deep, read_deep
 from core.imaging.original.exif import exif_of
 from core.imaging.original.photo import FileFormat, JpegEncoding, Original
 from core.imaging.original.png import colour_chunks
-from core.imaging.original.profile import channels_of
+from core.imaging.original.space import in_usable_space
 from core.imaging.original.xmp import allowed_xmp
 from core.imaging.upright import orientation_of, turn
 
@@ -27,8 +27,9 @@ def read_original(data: bytes, limits: Limits | None = None) -> Original:
     """Read a JPEG, PNG, WebP or TIFF photo, or HEIC where pillow-heif is installed.
 
     Grey, RGB and alpha stay what they are, at 8 or 16 bits, in their own colour space; palettes and bilevel pictures
-    become colours and grey. CMYK, Lab and YCbCr have no place in the formats written here and become 8-bit sRGB.
-    Orientation is applied. Of EXIF and XMP the allow-lists' part is taken along.
+    become colours and grey. CMYK, Lab and YCbCr have no place in the formats written here and become 8-bit sRGB, as
+    does what a profile describes that has no way back. Orientation is applied. Of EXIF and XMP the allow-lists' part
+    is taken along.
 
     Args:
         data: the file's bytes.
@@ -64,21 +65,24 @@ def _read(picture: Image.Image, data: bytes) -> Original:
         raise UnsupportedFormatError("The photo has 32 bits a channel.", "Save it with 16 bits.")
     file_format = _FORMATS[picture.format or ""]
     jpeg = _jpeg_encoding(picture) if file_format == "jpeg" else None
+    # Decoded by Pillow even where OpenCV's pixels are taken: Pillow notices when a file was cut off. And decoded first,
+    # for a PNG's EXIF may stand behind its pixels; only a TIFF's is out of reach afterwards.
+    if file_format != "tiff":
+        picture.load()
     exif, orientation = exif_of(picture), orientation_of(picture)
-    # Decoded by Pillow even where OpenCV's pixels are taken: Pillow notices when a file was cut off.
     picture.load()
     profile = picture.info.get("icc_profile")
     if is_deep(picture, data):
         pixels = read_deep(picture, data)
     else:
         pixels, profile = _eight_bits(picture, profile)
+    pixels, profile = in_usable_space(pixels, profile)
     if file_format != "tiff":  # of which both decoders apply the orientation themselves
         pixels = turn(pixels, orientation)
-    colours = 3 if pixels.shape[2] >= 3 else 1
     return Original(
         pixels=np.ascontiguousarray(pixels),
         file_format=file_format,
-        profile=profile if profile and channels_of(profile) == colours else None,
+        profile=profile,
         exif=exif,
         xmp=allowed_xmp(_bytes(picture.info.get("xmp"))),
         dpi=_dpi(picture.info.get("dpi")),

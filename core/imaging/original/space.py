@@ -6,7 +6,27 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageCms
 
-from core.imaging.original.profile import LEVELS, SimpleProfile, simple_profile, srgb_profile_bytes
+from core.imaging.original.profile import LEVELS, SimpleProfile, converts, simple_profile, srgb_profile_bytes
+
+
+def in_usable_space(pixels: np.ndarray, profile: bytes | None) -> tuple[np.ndarray, bytes | None]:
+    """Pixels in a space that an edit can be brought back into, and its profile.
+
+    A profile that is broken, or of other channels, says nothing: the pixels stay, as sRGB. One that leads to sRGB but
+    not back (some scanners' tables) is applied: the pixels become 8-bit sRGB.
+
+    Args:
+        pixels: [H, W, 1 … 4] uint8 or uint16.
+        profile: what the file brings.
+    """
+    grey, alpha = pixels.shape[2] < 3, pixels.shape[2] in (2, 4)
+    mode, srgb = "L" if grey else "RGB", srgb_profile_bytes()
+    if profile is None or not converts(profile, srgb, mode, "RGB"):
+        return pixels, None
+    if converts(srgb, profile, "RGB", mode):
+        return pixels, profile
+    colour = to_srgb(pixels[..., : pixels.shape[2] - alpha], profile)
+    return (np.concatenate([colour, eight_bits(pixels[..., -1:])], axis=2) if alpha else colour), None
 
 
 def to_srgb(colour: np.ndarray, profile: bytes | None) -> np.ndarray:

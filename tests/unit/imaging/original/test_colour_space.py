@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from core.imaging.original.profile import channels_of, simple_profile, srgb_profile_bytes
-from core.imaging.original.space import from_srgb, to_srgb
+from core.imaging.original.profile import simple_profile, srgb_profile_bytes
+from core.imaging.original.space import from_srgb, in_usable_space, to_srgb
 from tests.photo_files import curve_tag, grey_profile, noise, profile_of, wide_profile, xyz_tag
 
 
@@ -49,22 +49,45 @@ def test_sixteen_bits_are_rounded_to_the_nearest_eight():
     assert np.array_equal(to_srgb(every, None)[..., 0], np.round(every[..., 0] / 257).astype(np.uint8))
 
 
+def table_profile(*names):
+    """Lookup tables instead of a matrix, as scanners' profiles have them."""
+    table = b"mft1" + bytes(4) + bytes([3, 3, 2, 0])
+    table += b"".join(round(value * 65_536).to_bytes(4, "big") for value in (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    table += bytes(range(256)) * 3  # input curves
+    table += bytes(255 * bit for n in range(8) for bit in (n >> 2 & 1, n >> 1 & 1, n & 1))
+    table += bytes(range(256)) * 3  # output curves
+    return profile_of(b"RGB ", dict.fromkeys(names, table))
+
+
 def test_a_profile_of_lookup_tables_is_left_to_littlecms():
-    """The same colours by a table, as scanners' profiles have them: here one that swaps nothing and is gamma 1."""
-    identity = b"mft1" + bytes(4) + bytes([3, 3, 2, 0])
-    identity += b"".join(round(value * 65_536).to_bytes(4, "big") for value in (1, 0, 0, 0, 1, 0, 0, 0, 1))
-    identity += bytes(range(256)) * 3  # input tables
-    identity += bytes(255 * bit for n in range(8) for bit in (n >> 2 & 1, n >> 1 & 1, n & 1))
-    identity += bytes(range(256)) * 3  # output tables
-    profile = profile_of(b"RGB ", {b"A2B0": identity, b"B2A0": identity})
-    assert channels_of(profile) == 3
+    profile = table_profile(b"A2B0", b"B2A0")
     assert simple_profile(profile) is None
     pixels = noise(3, np.uint8, 20, 20)
+    assert in_usable_space(pixels, profile)[1] == profile
     theirs = by_littlecms(pixels, profile, srgb_profile_bytes(), "RGB")
     assert np.array_equal(to_srgb(pixels, profile), theirs)
     assert np.array_equal(to_srgb(pixels.astype(np.uint16) * 257, profile), theirs)
     back = from_srgb(pixels.astype(np.float64), profile, 3)
     assert np.array_equal(np.round(back * 255), by_littlecms(pixels, srgb_profile_bytes(), profile, "RGB"))
+
+
+def test_a_space_without_a_way_back_is_left_for_srgb():
+    profile = table_profile(b"A2B0")
+    pixels = noise(4, np.uint16, 20, 20)
+    usable, left = in_usable_space(pixels, profile)
+    assert left is None
+    assert np.array_equal(usable[..., :3], to_srgb(pixels[..., :3], profile))
+    assert np.array_equal(usable[..., 3], np.round(pixels[..., 3] / 257))
+
+
+@pytest.mark.parametrize(
+    "profile", [b"", b"rubbish", grey_profile(), wide_profile()[:12] + b"nmcl" + wide_profile()[16:]]
+)
+def test_a_profile_that_says_nothing_about_these_pixels_is_left_out(profile):
+    pixels = noise(3, np.uint16)
+    usable, left = in_usable_space(pixels, profile)
+    assert left is None
+    assert usable is pixels
 
 
 @pytest.mark.parametrize("kind", range(5))

@@ -1,4 +1,5 @@
 import io
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageCms
 from core.domain.errors import ImageTooLargeError, ImageUnreadableError, UnsupportedFormatError
 from core.imaging.intake import Limits, decode_photo
 from core.imaging.original.reading import read_original
+from tests.corpus.samples import chunk, png
 from tests.photo_files import deep_file, grey_profile, noise, saved, wide_profile
 
 
@@ -198,3 +200,21 @@ def test_limits_hold_for_every_format():
 def test_other_formats_are_refused_by_name(kind):
     with pytest.raises(UnsupportedFormatError, match="JPEG, PNG, WebP"):
         read_original(saved(Image.new("RGB", (16, 16)), kind))
+
+
+@pytest.mark.parametrize(
+    "pixels", [b"rubbish" * 9, zlib.compress(b"\x09" * 193 * 64)], ids=["no zlib", "no such filter"]
+)
+def test_broken_pixels_are_found_though_the_exif_is_looked_for_behind_them(pixels):
+    """Asking Pillow for a PNG's EXIF loads its pixels, and a second load of broken ones is silent."""
+    with pytest.raises(ImageUnreadableError):
+        read_original(png(64, 64)[:33] + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
+
+
+def test_exif_behind_the_pixels_is_read():
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    data = saved(Image.fromarray(noise(3, np.uint8)), "PNG")
+    original = read_original(data[:-12] + chunk(b"eXIf", exif.tobytes()[6:]) + data[-12:])
+    assert b"Maker" in original.exif
+    assert original.pixels.shape == (53, 41, 3)

@@ -1,0 +1,14 @@
+"""Files that somebody might send to do harm, made by these modules when they are needed; none is kept.
+
+The whole, with a table of what became of it:
+
+    python -m tests.corpus
+"""
+
+from tests.corpus import photos, tiffs, zips
+from tests.corpus.case import Case
+
+
+def all_cases() -> list[Case]:
+    """Every case, in the same order each time."""
+    return [*photos.cases(), *tiffs.cases(), *zips.cases()]
