@@ -116,7 +116,7 @@ def validation_problem(request: Request, error: Exception) -> JSONResponse:
         return problem_response(
             request, 400, _CODES[400], f"The body is not JSON: {broken['ctx']['error']}.", advice="Send valid JSON."
         )
-    causes = [_cause(problem) for problem in found]
+    causes = _causes(found, getattr(error, "body", None))
     return problem_response(
         request,
         422,
@@ -127,12 +127,32 @@ def validation_problem(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _cause(problem: Mapping[str, Any]) -> Cause:
-    place, *path = problem["loc"]
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if place == "body":
-        return Cause(pointer="".join(f"/{_escaped(part)}" for part in path), detail=message)
-    return Cause(pointer="", detail=f"{'.'.join(map(str, path))}: {message}")
+def _causes(found: Sequence[Mapping[str, Any]], body: Any) -> list[Cause]:  # noqa: ANN401  # whatever was sent
+    """One for each place; where a value may be of several kinds, each of them has said why it is none."""
+    details: dict[tuple[str, str], list[str]] = {}
+    for problem in found:
+        place, *path = problem["loc"]
+        pointer = _pointer(path, body) if place == "body" else ""
+        parameter = "" if place == "body" else f"{'.'.join(map(str, path))}: "
+        details.setdefault((pointer, parameter), []).append(str(problem["msg"]).removeprefix("Value error, "))
+    return [
+        Cause(pointer=pointer, detail=f"{parameter}{' Or: '.join(dict.fromkeys(messages))}")
+        for (pointer, parameter), messages in details.items()
+    ]
+
+
+def _pointer(path: Sequence[str | int], body: Any) -> str:  # noqa: ANN401  # whatever was sent
+    """As far as the path leads into the body: what follows are pydantic's own names for kinds of values."""
+    pointer = ""
+    for part in path:
+        if isinstance(body, dict):
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+        else:
+            break
+        pointer += f"/{_escaped(part)}"
+    return pointer
 
 
 def _escaped(part: object) -> str:

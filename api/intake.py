@@ -137,7 +137,8 @@ def validated(model: type[_Model], values: Any) -> _Model:  # noqa: ANN401  # wh
         return model.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in found]) from error
+        placed = [{**problem, "loc": ("body", *problem["loc"])} for problem in found]
+        raise RequestValidationError(placed, body=values) from error
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
-from core.db.tables import AlbumPhoto, Blob, CandidateRow, Checkpoint, Job, Restoration, StageOutput, Subject
 from core.db.session import now_of
+from core.db.tables import AlbumPhoto, Blob, CandidateRow, Checkpoint, Job, Restoration, StageOutput, Subject
 from core.storage.base import write_blob
 from tests import pretend_worker
 from tests.served import CONSENT
