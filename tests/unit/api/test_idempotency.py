@@ -1,0 +1,136 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.db.tables import File, IdempotencyKey, Job, Subject
+from core.services import idempotency
+from docs.openapi import document
+from tests import pretend_worker
+from tests.small_photos import photo, zip_of
+
+BODY = {"name": "Tom", "category": "cat"}
+KEY = {"Idempotency-Key": "11111111-2222"}
+
+
+def count(api, table):
+    with api.database.read() as session:
+        return session.query(table).count()
+
+
+def test_the_same_request_gets_the_stored_answer_and_is_done_once(api):
+    first = api.client.post("/v1/subjects", json=BODY, headers=KEY)
+    again = api.client.post("/v1/subjects", json=BODY, headers=KEY)
+    assert first.status_code == again.status_code == 201
+    assert again.content == first.content
+    assert again.headers["location"] == first.headers["location"]
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert count(api, Subject) == 1
+
+
+def test_another_request_with_the_same_key_is_refused(api):
+    api.made("POST", "/v1/subjects", 201, json=BODY, headers=KEY)
+    for answer in (
+        api.client.post("/v1/subjects", json=BODY | {"name": "Tim"}, headers=KEY),
+        api.client.post("/v1/files", files={"file": ("x.png", photo(0))}, headers=KEY),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_conflict")
+    assert count(api, Subject) == 1
+    assert count(api, File) == 0
+
+
+def test_while_the_first_is_being_answered_the_second_is_told_to_wait(api):
+    sha256 = _hash_of_first(api)
+    with api.database.write() as session:
+        assert idempotency.reserve(session, "own_local", "in-flight", sha256) is None
+    answer = api.client.post("/v1/subjects", json=BODY, headers={"Idempotency-Key": "in-flight"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_conflict")
+    assert answer.json()["retryable"] is True
+
+
+def _hash_of_first(api):
+    api.made("POST", "/v1/subjects", 201, json=BODY, headers=KEY)
+    with api.database.read() as session:
+        return session.query(IdempotencyKey).one().request_sha256
+
+
+def test_a_request_that_was_refused_gives_its_key_back(api):
+    wrong = BODY | {"category": "person"}
+    for _ in range(2):
+        assert api.client.post("/v1/subjects", json=wrong, headers=KEY).status_code == 422
+    assert count(api, IdempotencyKey) == 0
+    api.made("POST", "/v1/subjects", 201, json=BODY, headers=KEY)
+
+
+def test_a_request_whose_process_died_is_taken_over_in_the_end(api):
+    sha256 = _hash_of_first(api)
+    with api.database.write() as session:
+        idempotency.reserve(session, "own_local", "died", sha256)
+        session.get_one(IdempotencyKey, ("own_local", "died")).expires_at = datetime.now(UTC) - timedelta(seconds=1)
+    api.made("POST", "/v1/subjects", 201, json=BODY, headers={"Idempotency-Key": "died"})
+
+
+def test_an_answer_is_kept_for_a_day(api):
+    api.made("POST", "/v1/subjects", 201, json=BODY, headers=KEY)
+    with api.database.write() as session:
+        row = session.query(IdempotencyKey).one()
+        assert timedelta(hours=23) < row.expires_at - row.created_at <= timedelta(hours=24, seconds=5)
+        row.expires_at = datetime.now(UTC) - timedelta(seconds=1)
+    api.made("POST", "/v1/subjects", 201, json=BODY | {"name": "Tim"}, headers=KEY)
+    assert count(api, Subject) == 2
+
+
+def test_keys_of_two_owners_have_nothing_to_do_with_each_other(keyed):
+    for owner in ("Ada", "Eve"):
+        made = keyed.client.post("/v1/subjects", json=BODY, headers=KEY | keyed.key(owner))
+        assert "idempotency-replayed" not in made.headers
+    assert count(keyed, Subject) == 2
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "ä".encode("latin-1"), "x" * 256, "a\tb"])
+def test_what_cannot_be_a_key_is_refused(api, key):
+    answer = api.client.post("/v1/subjects", json=BODY, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_form_is_the_same_by_its_parts_not_by_its_boundary(api):
+    def send(content, name="x.png"):
+        return api.client.post("/v1/files", files={"file": (name, content)}, headers=KEY)
+
+    first, again = send(photo(1)), send(photo(1))
+    assert first.request.headers["content-type"] != again.request.headers["content-type"]
+    assert (again.status_code, again.content) == (201, first.content)
+    assert send(photo(2)).status_code == 422
+    assert send(photo(1), "y.png").status_code == 422
+    assert count(api, File) == 1
+
+
+def test_every_post_is_done_once(api):
+    """By the OpenAPI document: one that is added is asked for here."""
+    subject_id, _ = api.tuned()
+    file_id, restoration_id = api.file(), api.restored(candidates=2)
+    failed, running = (api.restoration(mode="direct")["id"] for _ in range(2))
+    pretend_worker.fail(api.database, failed)
+    pretend_worker.claim(api.database, running)
+    requests = {
+        "/v1/files": {"files": {"file": ("x.png", photo(3))}},
+        "/v1/subjects": {"json": BODY},
+        "/v1/subjects/{subject_id}/album": {"files": {"file": ("a.zip", zip_of(range(6)))}},
+        "/v1/subjects/{subject_id}/checkpoints": {"json": {"seed": 9}},
+        "/v1/restorations": {"json": {"input": {"file_id": file_id}, "mode": "direct"}},
+        "/v1/restorations/{restoration_id}/faces/{face}/selection": {"json": {"candidate": 1}},
+        "/v1/jobs/{job_id}/cancel": {},
+        "/v1/jobs/{job_id}/retry": {},
+    }
+    assert set(requests) == {path for path, methods in document()["paths"].items() if "post" in methods}
+    for path, options in requests.items():
+        job_id = running if "cancel" in path else failed
+        ids = {"subject_id": subject_id, "restoration_id": restoration_id, "face": 0, "job_id": job_id}
+        headers = {"Idempotency-Key": path}
+        first = api.client.post(path.format(**ids), headers=headers, **options)
+        jobs, rings = count(api, Job), api.doorbell.rings
+        again = api.client.post(path.format(**ids), headers=headers, **options)
+        assert first.is_success, first.text
+        assert (again.status_code, again.content) == (first.status_code, first.content), path
+        assert again.headers["idempotency-replayed"] == "true"
+        assert (count(api, Job), api.doorbell.rings) == (jobs, rings)
