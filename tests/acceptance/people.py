@@ -1,4 +1,4 @@
-"""Photos to send: of one face that ships with scikit-image (public domain), so that dlib finds it and nobody is hurt."""
+"""Photos to send: of one face that ships with scikit-image (public domain), so that dlib finds it."""
 
 import io
 import zipfile

@@ -60,7 +60,7 @@ def test_photo_after_photo_is_restored_with_the_checkpoint_and_the_photos_of_one
         assert restoration["mode"] == "personal"
         [face] = restoration["faces"]
         assert face["selected"] == 0
-        assert set(face["candidates"][0]["scores"]) >= {"identity_to_photo", "sharpness"}
+        assert set(face["candidates"][0]["scores"]) >= {"identity_to_photo", "sharpness_before", "sharpness_after"}
         restored = pixels(api.get(restoration["links"]["image"]))
         original = pixels(api.get(face["original"]))
         assert restored.shape == original.shape

@@ -1,6 +1,7 @@
 """Jobs that are stopped, tried again, or whose process dies."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -89,7 +90,7 @@ def kill_workers(service) -> int:
     found = 0
     for line in names.splitlines()[1:]:
         pid, arguments = line.split(None, 1)
-        is_worker = "-m worker" in arguments or "billiard" in arguments or "multiprocessing" in arguments
+        is_worker = re.search(r"cli\.child .*\bworker\b|spawn_main", arguments)  # not Celery's helpers
         if is_worker and ancestor(int(pid), families):
             os.kill(int(pid), signal.SIGKILL)
             found += 1
