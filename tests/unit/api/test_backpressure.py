@@ -1,0 +1,106 @@
+import asyncio
+
+import pytest
+
+from tests import pretend_worker
+from tests.served import served
+from tests.small_photos import photo, zip_of
+
+
+def status_without_body(api, path, content_type):
+    """The status of a POST whose body must not be read."""
+    headers = [(b"host", b"localhost"), (b"content-type", content_type.encode()), (b"content-length", b"500")]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        "state": {},
+    }
+    sent = []
+
+    async def receive():
+        raise AssertionError("the body was read")
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(api.client.app(scope, receive, send))
+    return sent[0]["status"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "code"),
+    [({"max_open_jobs_per_owner": 2}, 429, "quota_exceeded"), ({"max_queued_jobs": 2}, 503, "overloaded")],
+)
+def test_a_full_queue_is_told_before_the_body_is_read(sqlite_database, tmp_path, settings, status, code):
+    with served(sqlite_database, tmp_path, **settings) as api:
+        subject_id, _ = api.tuned()
+        failed = api.restoration(mode="direct")["id"]
+        pretend_worker.fail(api.database, failed)
+        open_jobs = [api.restoration(mode="direct") for _ in range(2)]
+        form, json = "multipart/form-data; boundary=x", "application/json"
+        for path, content_type in (
+            ("/v1/restorations", form),
+            ("/v1/restorations", json),
+            (f"/v1/subjects/{subject_id}/album", form),
+            (f"/v1/subjects/{subject_id}/checkpoints", json),
+            (f"/v1/jobs/{failed}/retry", json),
+        ):
+            assert status_without_body(api, path, content_type) == status, path
+        answer = api.client.post("/v1/restorations", json={})
+        assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (status, code, True)
+        assert int(answer.headers["retry-after"]) >= 1
+        api.client.post(open_jobs[0]["links"]["cancel"])
+        api.restoration(mode="direct")
+
+
+def test_when_to_come_back_is_told_from_measured_jobs(sqlite_database, tmp_path):
+    with served(sqlite_database, tmp_path, max_open_jobs_per_owner=1) as api:
+        pretend_worker.register(api.database)
+        done = api.restoration(mode="direct")
+        pretend_worker.restore(api.database, api.store, done["id"], run_seconds=23.0)
+        api.restoration(mode="direct")
+        answer = api.client.post("/v1/restorations", json={"input": {"file_id": api.file()}})
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "23")
+
+
+def test_one_caller_s_limit_is_not_another_s(sqlite_database, tmp_path):
+    with served(sqlite_database, tmp_path, require_keys=True, max_open_jobs_per_owner=1) as api:
+        api.client.headers.update(api.key("Ada"))
+        api.restoration(mode="direct")
+        assert api.client.post("/v1/restorations", json={}).status_code == 429
+        api.client.headers.update(api.key("Eve"))
+        api.restoration(mode="direct")
+
+
+def test_what_puts_nothing_into_the_queue_is_served_all_the_same(sqlite_database, tmp_path):
+    with served(sqlite_database, tmp_path, max_open_jobs_per_owner=1) as api:
+        job = api.restoration(mode="direct")
+        api.subject()
+        api.file()
+        assert api.client.get("/v1/jobs").status_code == 200
+        assert api.client.post(job["links"]["cancel"]).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/restorations", "album"])
+def test_a_nearly_full_disk_takes_no_uploads(sqlite_database, tmp_path, path):
+    with served(sqlite_database, tmp_path, min_free_disk_mib=2**40) as api:
+        if path == "album":
+            path = f"/v1/subjects/{api.subject()}/album"
+        content = zip_of(range(3)) if path.endswith("album") else photo(0)
+        answer = api.client.post(path, files={"file": ("x", content)})
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+
+
+def test_without_a_key_the_body_is_not_read_either(keyed):
+    for path in ("/v1/files", "/v1/restorations", "/v1/subjects"):
+        assert status_without_body(keyed, path, "application/json") == 401
