@@ -105,7 +105,12 @@ def _deep() -> Iterator[Case]:
     planes = io.BytesIO()
     tifffile.imwrite(planes, noise(3, np.uint16).transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
     yield photo("deep tiff of planes", planes.getvalue(), UNSUPPORTED)
-    for name, dtype in (("floats", np.float32), ("doubles", np.float64), ("whole numbers of 32 bits", np.uint32), ("signs", np.int16)):
+    for name, dtype in (
+        ("floats", np.float32),
+        ("doubles", np.float64),
+        ("whole numbers of 32 bits", np.uint32),
+        ("signs", np.int16),
+    ):
         file = io.BytesIO()
         tifffile.imwrite(file, np.ones((16, 16), dtype))
         yield photo(f"tiff of {name}", file.getvalue(), *ANYTHING_TYPED)
