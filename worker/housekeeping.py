@@ -5,6 +5,7 @@ from datetime import timedelta
 from core import logs
 from core.db import workers
 from core.db.session import Database, now_of
+from core.services.retention import forget_expired
 from core.services.sweep import sweep
 from core.storage.base import BlobStore
 
@@ -21,12 +22,13 @@ class Housekeeping:
         self._store = store
 
     def __call__(self) -> None:
-        """Forget workers that are long gone, and sweep the bytes that no row names.
+        """Forget workers that are long gone and what has expired, and sweep the bytes that no row names.
 
         Raises:
             StorageError: the store cannot be reached.
         """
         with self._database.write() as session:
             workers.forget_before(session, now_of(session) - _FORGET_WORKERS_AFTER)
+        _log.info("expired", **forget_expired(self._database))
         swept = sweep(self._database, self._store)
         _log.info("swept", blobs=swept.blobs, size_bytes=swept.size_bytes, unfinished=swept.unfinished)

@@ -1,7 +1,6 @@
 """Files as their owner sees them: uploads and results."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
@@ -32,10 +31,3 @@ def delete(session: Session, owner_id: str, file_id: str) -> bool:
     """Take the name away; whether there was one. The bytes are swept once nothing names them."""
     statement = sql_delete(File).where(File.owner_id == owner_id, File.id == file_id).returning(File.id)
     return session.execute(statement).first() is not None
-
-
-def delete_expired(session: Session, now: datetime, most: int = 1000) -> list[str]:
-    """Take away the names whose time is over; their ids."""
-    late = select(File.id).where(File.expires_at <= now).limit(most)
-    statement = sql_delete(File).where(File.id.in_(late.scalar_subquery())).returning(File.id)
-    return list(session.scalars(statement))

@@ -1,0 +1,83 @@
+"""What has had its time: rows whose `expires_at` has passed are forgotten, and the sweep takes their bytes afterwards.
+
+What a job that has not ended needs stays, however old it is. Each function is for one kind of row, and takes only so
+many, so that its transaction stays short.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.db import idempotency
+from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration, Subject
+
+MOST = 500
+
+
+def forget_expired(session: Session, now: datetime, most: int = MOST) -> dict[str, int]:
+    """Forget what has expired; how many of each kind. Restorations before the files and jobs that they came from."""
+    idempotency.delete_expired(session, now)
+    return {
+        "restorations": restorations(session, now, most),
+        "files": files(session, now, most),
+        "checkpoints": checkpoints(session, now, most),
+        "jobs": jobs(session, now, most),
+    }
+
+
+def restorations(session: Session, now: datetime, most: int = MOST) -> int:
+    """Results, with their candidates."""
+    over = (Restoration.expires_at <= now, ~_open(Job.id == Restoration.job_id))
+    ids = list(session.scalars(select(Restoration.id).where(*over).limit(most).with_for_update(skip_locked=True)))
+    session.execute(delete(CandidateRow).where(CandidateRow.restoration_id.in_(ids)))
+    session.execute(delete(Restoration).where(Restoration.id.in_(ids)))
+    return len(ids)
+
+
+def files(session: Session, now: datetime, most: int = MOST) -> int:
+    """Uploads; an album's photos are rows of their own and stay with their subject."""
+    needed = select(Restoration.id).where(Restoration.file_id == File.id, _open(Job.id == Restoration.job_id)).exists()
+    ids = list(session.scalars(select(File.id).where(File.expires_at <= now, ~needed).limit(most)))
+    session.execute(delete(File).where(File.id.in_(ids)))
+    return len(ids)
+
+
+def checkpoints(session: Session, now: datetime, most: int = MOST) -> int:
+    """Checkpoints that nobody used for so long and nobody pinned; a subject whose default one was has none."""
+    over = (
+        Checkpoint.expires_at <= now,
+        Checkpoint.pinned.is_(False),
+        ~_open(or_(Job.checkpoint_id == Checkpoint.id, Job.id == Checkpoint.job_id)),
+    )
+    found = session.execute(select(Checkpoint.id, Checkpoint.subject_id).where(*over).limit(most)).all()
+    # Subjects before checkpoints, as workers lock them; what was used or pinned meanwhile is no longer hit.
+    subjects = sorted({subject_id for _, subject_id in found})
+    session.execute(select(Subject.id).where(Subject.id.in_(subjects)).order_by(Subject.id).with_for_update())
+    ids = list(
+        session.scalars(
+            delete(Checkpoint)
+            .where(Checkpoint.id.in_([checkpoint_id for checkpoint_id, _ in found]), *over)
+            .returning(Checkpoint.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+    session.execute(update(Subject).where(Subject.default_checkpoint_id.in_(ids)).values(default_checkpoint_id=None))
+    return len(ids)
+
+
+def jobs(session: Session, now: datetime, most: int = MOST) -> int:
+    """Ended jobs with their timelines, where no restoration or checkpoint still points to them."""
+    named = or_(
+        select(Restoration.id).where(Restoration.job_id == Job.id).exists(),
+        select(Checkpoint.id).where(Checkpoint.job_id == Job.id).exists(),
+    )
+    over = (Job.expires_at <= now, Job.finished_at.is_not(None), ~named)
+    ids = list(session.scalars(select(Job.id).where(*over).limit(most)))
+    session.execute(delete(Job).where(Job.id.in_(ids)))
+    return len(ids)
+
+
+def _open(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a job that has not ended is among those."""
+    return select(Job.id).where(which, Job.finished_at.is_(None)).exists()
