@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import delete, select, update
 
 from core.db import events, jobs, queue, reaper
@@ -19,8 +26,20 @@ from core.domain.job import TRANSITIONS, JobEvent, JobState, JobStatus, advance
 from tests import rows
 from tests.queue_model import Model, ModelJob
 
-ENDS = [JobEvent.SUCCEEDED, JobEvent.FAILED, JobEvent.FAULTED, JobEvent.DRAINED, JobEvent.CANCELLED]
+ENDS = [
+    JobEvent.SUCCEEDED,
+    JobEvent.SUCCEEDED,
+    JobEvent.FAULTED,
+    JobEvent.FAILED,
+    JobEvent.FAULTED,
+    JobEvent.DRAINED,
+    JobEvent.CANCELLED,
+]
+HOPELESS = [status for status in JobStatus if status.terminal and status is not JobStatus.SUCCEEDED]
+"""Who waits for these is ended by the reaper: its own tests look at that."""
 HOUR = timedelta(hours=1)
+PRIORITIES = st.integers(0, 2)
+BATCH_KEYS = st.sampled_from([None, "a", "b"])
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -36,23 +55,28 @@ class QueueMachine(RuleBasedStateMachine):
             session.execute(delete(Job))
 
     def _any(self, data: st.DataObject) -> tuple[ModelJob, int]:
-        """An attempt; every second time one that was given up and whose job another has now, if there is one."""
-        jobs = self.model.jobs
-        zombies = [(job_id, attempt) for job_id, attempt in self.attempts if attempt < jobs[job_id].state.attempt]
-        zombies = [each for each in zombies if jobs[each[0]].state.status is JobStatus.RUNNING]
-        job_id, attempt = data.draw(st.sampled_from(zombies if zombies and data.draw(st.booleans()) else self.attempts))
+        """An attempt: mostly one that still holds its job, or one that was given up and whose job another has now."""
+        holding = [each for each in self.attempts if self.model.holds(*each)]
+        given_up = [(job_id, attempt) for job_id, attempt in self.attempts for other, _ in holding if other == job_id]
+        pools = [pool for pool in (holding, holding, given_up, self.attempts) if pool]
+        job_id, attempt = data.draw(st.sampled_from(data.draw(st.sampled_from(pools))))
         return self.model.jobs[job_id], attempt
 
-    @rule(data=st.data(), priority=st.integers(0, 2), batch_key=st.sampled_from([None, "a", "b"]), late=st.booleans())
+    @initialize(jobs=st.lists(st.tuples(PRIORITIES, BATCH_KEYS, st.booleans()), min_size=4, max_size=10))
+    def begin(self, jobs):
+        for priority, batch_key, waits in jobs:
+            self._put(priority, batch_key, next(iter(self.model.jobs), None) if waits else None, late=False)
+
+    @rule(data=st.data(), priority=PRIORITIES, batch_key=BATCH_KEYS, late=st.sampled_from([False, False, True]))
     def put(self, data, priority, batch_key, late):
-        number = len(self.model.jobs)
-        waits_for = data.draw(st.sampled_from([None, None, *self.model.jobs]))
-        job = ModelJob(f"job_{number:04}", priority, batch_key, waits_for, late and number % 3 == 0)
-        if waits_for and (ended := self.model.jobs[waits_for].state.status).terminal and ended != JobStatus.SUCCEEDED:
-            return  # the reaper's own tests look at these
+        hopes = [job.id for job in self.model.jobs.values() if job.state.status not in HOPELESS]
+        self._put(priority, batch_key, data.draw(st.sampled_from([None, *hopes])), late)
+
+    def _put(self, priority: int, batch_key: str | None, waits_for: str | None, late: bool) -> None:
+        job = ModelJob(f"job_{len(self.model.jobs):04}", priority, batch_key, waits_for, late)
         with self.database.write() as session:
             row = rows.job(id=job.id, priority=priority, batch_key=batch_key, waits_for_job_id=waits_for)
-            row.start_by = now_of(session) - HOUR if job.late else None
+            row.start_by = now_of(session) - HOUR if late else None
             jobs.insert(session, row)
         self.model.jobs[job.id] = job
 
@@ -118,9 +142,11 @@ class QueueMachine(RuleBasedStateMachine):
                 queue.move(session, queue.fenced(session, job.id, attempt), event, now_of(session))
 
     @precondition(lambda self: self.model.jobs)
-    @rule(data=st.data())
-    def cancel(self, data):
-        job = self.model.jobs[data.draw(st.sampled_from(sorted(self.model.jobs)))]
+    @rule(data=st.data(), running=st.booleans())
+    def cancel(self, data, running):
+        """Mostly running ones: of the queued ones some should be left."""
+        alive = [job.id for job in self.model.jobs.values() if job.state.status is JobStatus.RUNNING]
+        job = self.model.jobs[data.draw(st.sampled_from(alive if running and alive else sorted(self.model.jobs)))]
         with self.database.write() as session:
             assert queue.request_cancel(session, rows.OWNER, job.id) is not None
         self.model.cancel(job)
@@ -206,7 +232,7 @@ def test_whatever_workers_do_the_queue_does_as_its_model(database):
     run_state_machine_as_test(
         lambda: QueueMachine(database),
         settings=settings(
-            max_examples=25,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
