@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 10.0
     """How often a worker is heard of; at most half of the lease."""
     poll_seconds: Annotated[float, Field(gt=0)] = 0.0
-    """How often an idle worker looks for work. Empty: 1 when embedded, 10 otherwise."""
+    """How often an idle worker looks for work. Empty or 0: 1 when embedded, 10 otherwise."""
     reap_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How often leases that are over are looked for."""
     drain_seconds: Annotated[float, Field(gt=0)] = 30.0

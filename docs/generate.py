@@ -6,17 +6,19 @@ rewrites what stands between `<!-- generated: NAME -->` and `<!-- end -->` in th
 nothing else. tests/house/test_docs.py fails where a file is not what this gives.
 """
 
+import ast
 import inspect
 import re
 import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from cli.errors import EXIT_CODES
 from cli.main import app
@@ -29,6 +31,7 @@ from core.priors.training.recipe import allowed_range as training_range
 from core.recipes.cost import cost_of
 from core.recipes.presets import PRESETS
 from core.recipes.schema import AlbumRecipe, FinetuneRecipe, RestoreRecipe, allowed_range
+from core.settings import Settings
 
 REFERENCE = Path(__file__).parent / "reference"
 PARTS: dict[str, type[BaseModel]] = {"album": AlbumRecipe, "finetune": FinetuneRecipe, "restore": RestoreRecipe}
@@ -137,6 +140,16 @@ def limits() -> str:
     return _table(["of", "limit", "meaning", "at most"], rows)
 
 
+def settings() -> str:
+    """Every setting with its meaning, default and what it may be."""
+    meanings = _attribute_docstrings(Settings)
+    rows = []
+    for name, info in Settings.model_fields.items():
+        default = "the user's data folder" if name == "home" else _setting(info.get_default(call_default_factory=True))
+        rows.append([f"`HEIRLOOM_{name.upper()}`", default, _allowed(info), meanings[name]])
+    return _table(["setting", "default", "may be", "meaning"], rows)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "presets": preset_numbers,
     "preset-sources": preset_sources,
@@ -146,6 +159,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "error-codes": error_codes,
     "limits": limits,
+    "settings": settings,
 }
 
 
@@ -207,6 +221,40 @@ def _attributes(model: type) -> dict[str, str]:
     """The meanings that a class's docstring gives under "Attributes"."""
     section = (inspect.getdoc(model) or "").partition("Attributes:\n")[2]
     return {found[1]: _oneline(found[2]) for found in re.finditer(r"^    (\w+): (.+(?:\n     .+)*)", section, re.M)}
+
+
+def _attribute_docstrings(model: type) -> dict[str, str]:
+    """The meanings that stand as texts below a class's attributes."""
+    body = ast.parse(inspect.getsource(model)).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    found = {}
+    for statement, below in pairwise(statements):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            found[statement.target.id] = _oneline(str(text))
+    return found
+
+
+def _setting(value: object) -> str:
+    text = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    if isinstance(value, bool | float):
+        text = text.lower() if isinstance(value, bool) else f"{value:g}"
+    return "" if value is None or text in ("", "[]") else f"`{text}`"
+
+
+def _allowed(info: Any) -> str:  # noqa: ANN401  # pydantic's description of a field
+    bounds = {"Ge": "from {}", "Gt": "above {}", "Le": "to {}"}
+    numbers = [
+        bounds[type(rule).__name__].format(getattr(rule, type(rule).__name__.lower()))
+        for rule in info.metadata
+        if type(rule).__name__ in bounds
+    ]
+    options = [f"`{option}`" for option in get_args(info.annotation) if isinstance(option, str) and option]
+    if numbers or options:
+        return " ".join(numbers) or ", ".join(options)
+    words = {list: "JSON list", bool: "true, false", Path: "path", SecretStr: "URL", str: "text"}
+    kinds = [info.annotation, *get_args(info.annotation)]
+    return next(word for kind, word in words.items() if any((get_origin(one) or one) is kind for one in kinds))
 
 
 def _choices(annotation: Any) -> str:  # noqa: ANN401  # a type hint has no type of its own
