@@ -73,7 +73,7 @@ class Endings:
         metrics: dict[str, Any] | None = None,
     ) -> None:
         held.ending = True
-        measured = {"seconds": held.stage_seconds, **self._measure(), **(metrics or {})}
+        measured = {"seconds": held.stage_seconds, "together": held.together, **self._measure(), **(metrics or {})}
 
         def operation(session: Session) -> JobStatus:
             gone = subject_is_gone(session, held.job, will_change=held.job.kind != JobKind.RESTORATION)

@@ -36,10 +36,12 @@ class HeldJob:
         ending: this worker is writing its end; that the heartbeat finds it ended is no loss.
         ended: its end is written.
         confirmed_at: by the monotonic clock, when the database last said that it is ours.
+        together: how many jobs were claimed with it, itself included: they share one run.
     """
 
-    def __init__(self, job: Job, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, job: Job, clock: Callable[[], float] = time.monotonic, together: int = 1) -> None:
         """As of now it is ours."""
+        self.together = together
         self.job = job
         self.id, self.attempt, self.owner_id = job.id, job.attempt, job.owner_id
         self.lost = False
@@ -61,8 +63,8 @@ class HeldJob:
 
     @property
     def run_seconds(self) -> float:
-        """Since it was claimed."""
-        return self.clock() - self.begun_at
+        """Its share of the time since it was claimed: what an estimate of the next ones may add up."""
+        return (self.clock() - self.begun_at) / self.together
 
     @property
     def stage_seconds(self) -> dict[str, float]:

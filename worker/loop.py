@@ -72,7 +72,7 @@ class Loop:
             jobs = [leader]
             if leader.kind == JobKind.RESTORATION:
                 jobs += queue.claim_companions(session, leader, self._claim, _companions(leader.recipe, leader.options))
-        members = [HeldJob(job) for job in jobs]
+        members = [HeldJob(job, together=len(jobs)) for job in jobs]
         for member in members:
             _log.info("job_claimed", job_id=member.id, kind=member.job.kind, attempt=member.attempt)
         return members

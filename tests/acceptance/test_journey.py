@@ -45,7 +45,7 @@ def test_an_album_becomes_a_checkpoint_and_the_report_says_what_was_kept_and_why
     assert header["__metadata__"]["prior_sha256"] == checkpoint["prior"]["sha256"]
 
 
-def test_photo_after_photo_is_restored_with_the_checkpoint_and_the_photos_of_one_person_share_batches(api, tuned):
+def test_photo_after_photo_is_restored_with_the_checkpoint(api, tuned):
     subject_id, _ = tuned
 
     def send(data: bytes) -> httpx.Response:
@@ -114,19 +114,20 @@ def test_the_same_seed_gives_the_same_picture(api):
     assert not np.array_equal(pictures[0], pictures[2])
 
 
-def test_a_photo_can_be_sent_while_its_person_s_checkpoint_is_still_being_made(api, subject):
+def test_photos_can_be_sent_while_their_person_s_checkpoint_is_still_being_made_and_then_share_a_batch(api, subject):
     tuning = api.post(
         f"/v1/subjects/{subject['id']}/album",
         files={"file": ("album.zip", zipped(album_photos(4)), "application/zip")},
         data=PERSONAL,
     )
-    restoring = api.post(
-        "/v1/restorations", files=photo(degraded_photos(1)[0]), data={**PERSONAL, "subject_id": subject["id"]}
-    )
-    waiting = api.get(restoring.headers["Location"]).json()
-    assert waiting["waits_for_job_id"] == tuning.json()["id"]
-    assert wait_for(api, restoring)["status"] == "succeeded"
+    asked = {**PERSONAL, "subject_id": subject["id"]}
+    restoring = [api.post("/v1/restorations", files=photo(data), data=asked) for data in degraded_photos(3)]
+    waiting = [api.get(answer.headers["Location"]).json() for answer in restoring]
+    assert {job["waits_for_job_id"] for job in waiting} == {tuning.json()["id"]}
     assert wait_for(api, tuning)["status"] == "succeeded"
+    ended = [wait_for(api, answer) for answer in restoring]
+    assert [job["status"] for job in ended] == ["succeeded"] * 3
+    assert [job["metrics"]["together"] for job in ended] == [3, 3, 3]
 
 
 def test_an_identical_checkpoint_is_not_tuned_again(api, tuned):

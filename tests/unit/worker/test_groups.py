@@ -35,6 +35,7 @@ def test_restorations_of_one_kind_are_taken_together_and_come_out_as_they_do_alo
     together = queue_three(bench)
     worker.loop.run_until_empty()
     assert batches == [3]
+    assert [bench.job(job).metrics["together"] for job in together] == [3, 3, 3]
     alone = [bench.add_restoration(photo, seed=seed, native=False, note=seed) for seed, photo in enumerate(crops(3))]
     for job in alone:
         bench.change(Job, job.id, batch_key=None)
