@@ -67,7 +67,7 @@ class Call:
 
     def needs_database_to_admit(self, guard: Guard) -> bool:
         """Whether `admit` asks the database; if not, it may be called where nothing may block."""
-        return guard.queues or guard.stores or self.service.settings.keys_required or self._token() is not None
+        return guard.queues or self.service.settings.keys_required or self._token() is not None
 
     def admit(self, guard: Guard) -> None:
         """Decide by the headers alone, before any of the body is read.

@@ -60,12 +60,20 @@ class OneFile:
         self.check()
         if self._receiver is None:
             raise RuntimeError("there is no file")
-        return self._receiver.finish()
+        received = self._receiver.finish()
+        self.close()
+        return received
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether `close` has something to do."""
+        return self._receiver is not None
 
     def close(self) -> None:
         """What was not finished leaves nothing behind."""
-        if self._receiver is not None:
-            self._receiver.__exit__(None, None, None)
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.__exit__(None, None, None)
 
 
 @asynccontextmanager
@@ -75,19 +83,19 @@ async def one_file(call: Call, accepted: Collection[str] = PHOTOS) -> AsyncItera
     try:
         yield file
     finally:
-        await run_in_threadpool(file.close)
+        if file.unfinished:
+            await run_in_threadpool(file.close)
 
 
-async def read_raw(request: Request, call: Call, sink: Sink, name: str) -> None:
-    """Read a body that is one file; the request is then as good as repeated by its content."""
-    pump = Pump(sink)
+async def read_raw(request: Request, sink: Sink, name: str) -> None:
+    """Read a body that is one file."""
+    pump = Pump(sink, hashes=False)  # a PUT is repeated by its nature
     pump.begin(label_of(name))
     async for chunk in request.stream():
         pump.write(chunk)
         await pump.flush()
     pump.end()
     await pump.flush(all_of_it=True)
-    await run_in_threadpool(call.reserve, pump.sha256())
 
 
 async def read_fields(request: Request, call: Call, sink: Sink, model: type[_Model]) -> _Model:
@@ -97,10 +105,12 @@ async def read_fields(request: Request, call: Call, sink: Sink, model: type[_Mod
         RequestValidationError: the fields are not as the model says.
         UnsupportedFormatError, HTTPException, InvalidRequestError: as for `read_form`.
     """
-    fields, sha256 = await read_form(request.headers.get("content-type", ""), request.stream(), sink)
+    content_type = request.headers.get("content-type", "")
+    fields, sha256 = await read_form(content_type, request.stream(), sink, hashes=call.repeatable)
     values = {name: _value(text) if _takes_json(model, name) else text for name, text in fields.items()}
     parsed = validated(model, values)
-    await run_in_threadpool(call.reserve, request_hash(request, sha256.encode()))
+    if call.repeatable:
+        await run_in_threadpool(call.reserve, request_hash(request, sha256.encode()))
     return parsed
 
 

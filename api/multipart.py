@@ -44,9 +44,15 @@ class Sink(Protocol):
 class Pump:
     """Hands what arrives to a sink, a mebibyte at a time, so that small files cost one change of threads."""
 
-    def __init__(self, sink: Sink) -> None:
-        """Begin."""
+    def __init__(self, sink: Sink, *, hashes: bool) -> None:
+        """Begin.
+
+        Args:
+            sink: where files go.
+            hashes: whether anybody will ask for `sha256`.
+        """
         self._sink = sink
+        self._hashes = hashes
         self._digest = hashlib.sha256()
         self._waiting: list[Callable[[], None]] = []
         self._bytes = 0
@@ -68,7 +74,8 @@ class Pump:
 
     def note(self, data: bytes) -> None:
         """Something that belongs to what the request means."""
-        self._waiting.append(partial(self._digest.update, data))
+        if self._hashes:
+            self._waiting.append(partial(self._digest.update, data))
 
     async def flush(self, *, all_of_it: bool = False) -> None:
         """Hand on what waits, if it is enough."""
@@ -81,7 +88,8 @@ class Pump:
         return self._digest.hexdigest()
 
     def _pass_on(self, data: bytes) -> None:
-        self._digest.update(data)
+        if self._hashes:
+            self._digest.update(data)
         self._sink.write(data)
 
 
@@ -90,13 +98,16 @@ def _run(calls: list[Callable[[], None]]) -> None:
         call()
 
 
-async def read_form(content_type: str, stream: AsyncIterator[bytes], sink: Sink) -> tuple[dict[str, str], str]:
+async def read_form(
+    content_type: str, stream: AsyncIterator[bytes], sink: Sink, *, hashes: bool = True
+) -> tuple[dict[str, str], str]:
     """Read a form to its end.
 
     Args:
         content_type: with the boundary.
         stream: the body.
         sink: takes the parts named `file`.
+        hashes: whether the sha256 is wanted.
 
     Returns:
         The other fields, and the sha256 of it all.
@@ -109,7 +120,7 @@ async def read_form(content_type: str, stream: AsyncIterator[bytes], sink: Sink)
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise UnsupportedFormatError("The body is not multipart/form-data.", "Send a form, as `curl -F` does.")
-    pump = Pump(sink)
+    pump = Pump(sink, hashes=hashes)
     form = _Form(pump)
     try:
         parser = MultipartParser(options[b"boundary"], form.callbacks())

@@ -60,13 +60,15 @@ def fail(database: Database, job_id: str, code: str = "image_unreadable") -> Non
 def tune(database: Database, store: BlobStore, job_id: str, run_seconds: float = 30.0) -> str:
     """Claim and succeed a job that makes a checkpoint; the checkpoint's id."""
     claim(database, job_id)
+    with database.read() as session:
+        owner_id = session.get_one(Job, job_id).owner_id
+    ref = write_blob(store, owner_id, WEIGHTS)  # outside of any transaction, as everywhere
     with database.write() as session:
         job = session.get_one(Job, job_id)
         now = now_of(session)
         for photo_id in job.options["photo_ids"]:
             session.get_one(AlbumPhoto, photo_id).status = "kept"
         checkpoint = session.get_one(Checkpoint, job.checkpoint_id)
-        ref = write_blob(store, job.owner_id, WEIGHTS)
         blobs.mark_ready(session, ref)
         checkpoint.status, checkpoint.blob_sha256, checkpoint.size_bytes = "ready", ref.sha256, ref.size_bytes
         checkpoint.step, checkpoint.expires_at = 250, now + timedelta(days=90)
@@ -78,14 +80,15 @@ def tune(database: Database, store: BlobStore, job_id: str, run_seconds: float =
 def restore(database: Database, store: BlobStore, job_id: str, *, faces: bool = True, run_seconds: float = 4.0) -> None:
     """Claim and succeed a restoration; without faces it succeeds all the same, with a warning."""
     claim(database, job_id)
+    with database.read() as session:
+        row = session.get_one(Restoration, session.get_one(Job, job_id).restoration_id)
+    crop, *results = [write_blob(store, row.owner_id, photo(900 + number)) for number in range(1 + row.candidates)]
     with database.write() as session:
         job = session.get_one(Job, job_id)
         row = session.get_one(Restoration, job.restoration_id)
         warnings = [{"code": "no_face_detected", "detail": "No face was found.", "advice": "Send another."}]
         if faces:
             warnings = []
-            crop = write_blob(store, job.owner_id, photo(900))
-            results = [write_blob(store, job.owner_id, photo(901 + number)) for number in range(row.candidates)]
             blobs.mark_ready(session, crop, *results)
             session.add_all(
                 CandidateRow(

@@ -35,7 +35,7 @@ async def _streamed(
     request: Request, call: CallDep, name: Annotated[str, Query(max_length=255)] = "photo"
 ) -> AsyncIterator[OneFile]:
     async with one_file(call, uploads.ANYTHING) as file:
-        await read_raw(request, call, file, name)
+        await read_raw(request, file, name)
         yield file
 
 

@@ -103,6 +103,17 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
         CheckpointNotReadyError: the personal mode, and no checkpoint is there or being made.
         CheckpointMismatchError: the checkpoint was tuned from another prior.
     """
+    mode = _mode_of(wanted)
+    if wanted.start_by is not None and wanted.start_by <= now_of(session):
+        raise InvalidRequestError("start_by has passed.", "Name a later moment, or none.", pointer="/start_by")
+    recipe = offer.recipe(mode, wanted.dials)
+    if mode is not Mode.PERSONAL:
+        return Prepared(mode, recipe)
+    checkpoint, waits_for = _checkpoint(session, owner_id, wanted, offer.prior)
+    return Prepared(mode, recipe, checkpoint.subject_id, checkpoint, waits_for)
+
+
+def _mode_of(wanted: Wanted) -> Mode:
     named = wanted.subject_id is not None or wanted.checkpoint_id is not None
     mode = wanted.mode or (Mode.PERSONAL if named else Mode.GENERATIVE)
     if mode is Mode.PERSONAL and not named:
@@ -114,13 +125,7 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
         raise InvalidRequestError(
             f"A subject belongs to the personal mode, not to {mode}.", "Leave one of them out.", pointer=member
         )
-    if wanted.start_by is not None and wanted.start_by <= now_of(session):
-        raise InvalidRequestError("start_by has passed.", "Name a later moment, or none.", pointer="/start_by")
-    recipe = offer.recipe(mode, wanted.dials)
-    if mode is not Mode.PERSONAL:
-        return Prepared(mode, recipe)
-    checkpoint, waits_for = _checkpoint(session, owner_id, wanted, offer.prior)
-    return Prepared(mode, recipe, checkpoint.subject_id, checkpoint, waits_for)
+    return mode
 
 
 def _checkpoint(session: Session, owner_id: str, wanted: Wanted, prior: PriorSpec) -> tuple[Checkpoint, str | None]:
@@ -182,9 +187,12 @@ def create(
     session: Session, owner_id: str, file: File, wanted: Wanted, offer: Offer, terms: Terms
 ) -> tuple[Restoration, Job]:
     """Queue a restoration; errors as for `prepare`."""
+    # Subjects are locked, so that one that is deleted at this moment gets no new result.
+    if wanted.subject_id is not None and _mode_of(wanted) is Mode.PERSONAL:
+        subjects.get(session, owner_id, wanted.subject_id, lock=True, pointer="/subject_id")
     prepared = prepare(session, owner_id, wanted, offer)
-    if prepared.subject_id is not None:  # locked, so that what is deleted at this moment gets no new result
-        subjects.get(session, owner_id, prepared.subject_id, lock=True, pointer="/subject_id")
+    if wanted.subject_id is None and prepared.subject_id is not None:
+        subjects.get(session, owner_id, prepared.subject_id, lock=True, pointer="/checkpoint_id")
     restoration_id, job_id = new_id(Prefix.RESTORATION), new_id(Prefix.JOB)
     job = enqueue(session, owner_id, _order(owner_id, restoration_id, wanted, prepared, offer.prior), job_id)
     now = now_of(session)
