@@ -1,6 +1,5 @@
 """The API as an ASGI application. Settings are read here and nowhere below."""
 
-import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -55,7 +54,7 @@ def create_app(
 
     app = FastAPI(
         title="Heirloom",
-        version=importlib.metadata.version("heirloom"),
+        version=service.version,
         lifespan=lifespan,
         redirect_slashes=False,
         openapi_url="/openapi.json",

@@ -1,5 +1,6 @@
 """The parts of a running service, made once at the start and passed to every request."""
 
+import importlib.metadata
 import shutil
 import threading
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Service:
 
     def __post_init__(self) -> None:
         """Derive what never changes."""
+        self.version = importlib.metadata.version("heirloom")
         self.terms = terms_of(self.settings)
         self.limits = UploadLimits(self.settings.max_upload_mib * MEBIBYTE, self.settings.max_album_mib * MEBIBYTE)
         self._offer: Offer | None = None

@@ -11,6 +11,7 @@ from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
 from core.recipes.presets import Preset
 from core.services.overview import Overview
+from core.settings import MEBIBYTE, Settings
 
 
 class Alive(Answered):
@@ -77,17 +78,20 @@ class SystemOut(Answered):
     limits: LimitsOut
 
     @classmethod
-    def of(
-        cls, version: str, mode: Literal["embedded", "server"], prior: str, overview: Overview, limits: LimitsOut
-    ) -> Self:
+    def of(cls, version: str, settings: Settings, overview: Overview) -> Self:
         """What was found as it is shown."""
         return cls(
             version=version,
-            mode=mode,
-            prior=prior,
+            mode="embedded" if settings.embedded else "server",
+            prior=settings.prior,
             queue=QueueOut(queued=overview.queued, running=overview.running),
             workers=[WorkerOut.of(worker) for worker in overview.workers],
-            limits=limits,
+            limits=LimitsOut(
+                max_upload_bytes=settings.max_upload_mib * MEBIBYTE,
+                max_album_bytes=settings.max_album_mib * MEBIBYTE,
+                max_wait_seconds=settings.max_wait_seconds,
+                max_open_jobs=settings.max_open_jobs_per_owner,
+            ),
         )
 
 
