@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.call import Call
 from api.multipart import Pump, Sink, label_of, read_form
 from api.routing import request_hash
-from api.schemas.common import PLAIN
+from api.schemas.members import PLAIN
 from core.domain.errors import InvalidRequestError
 from core.services.uploads import PHOTOS, Received, Receiver
 

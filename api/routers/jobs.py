@@ -12,8 +12,8 @@ from api.events import event_stream
 from api.guard import Guard, guarded
 from api.pages import Page
 from api.routing import GuardedRoute
-from api.schemas.common import SubjectId
 from api.schemas.job import JobOut, JobPage
+from api.schemas.members import SubjectId
 from core.domain.job import JobKind, JobStatus
 from core.services import jobs
 

@@ -25,8 +25,8 @@ from api.guard import Guard, guarded
 from api.pages import Page
 from api.restoration_intake import SentRestoration, sent_restoration
 from api.routing import GuardedRoute
-from api.schemas.common import SubjectId
 from api.schemas.job import JobOut
+from api.schemas.members import SubjectId
 from api.schemas.restoration import CandidateName, RestorationForm, RestorationIn, SelectionIn
 from api.schemas.restored import RestorationOut, RestorationPage
 from core.imaging.signature import PHOTO_SUFFIXES

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StrictBool
 
-from api.schemas.common import PLAIN, Answered, FileId, Instant, Label, Seed, Sent
+from api.schemas.members import PLAIN, Answered, FileId, Instant, Label, Seed, Sent
 from core.db.tables import AlbumPhoto
 from core.domain.subject import PhotoStatus
 from core.services.albums import AlbumOrder

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from api.schemas.common import Answered, Instant, Label, Seed, Sent
+from api.schemas.members import Answered, Instant, Label, Seed, Sent
 from core.db.tables import Checkpoint, Subject
 from core.domain.subject import CheckpointStatus
 

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
-from api.schemas.common import Answered, Instant, Sent
+from api.schemas.members import Answered, Instant, Sent
 from core.db.tables import File
 
 

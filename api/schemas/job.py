@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from api.schemas.checkpoint import PriorRef
-from api.schemas.common import Answered, Instant
+from api.schemas.members import Answered, Instant
 from api.schemas.problem import JobProblem
 from core.db.tables import Job
 from core.domain.job import JobKind, JobStatus

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
-from api.schemas.common import PLAIN, CheckpointId, FileId, Label, Moment, Seed, Sent, SubjectId
+from api.schemas.members import PLAIN, CheckpointId, FileId, Label, Moment, Seed, Sent, SubjectId
 from core.domain.errors import InvalidRequestError
 from core.domain.mode import Mode
 from core.recipes.schema import MAX_CANDIDATES

@@ -4,8 +4,8 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from api.schemas.common import Answered, Instant
 from api.schemas.job import Warned, problem_of
+from api.schemas.members import Answered, Instant
 from api.schemas.problem import JobProblem
 from core.db.tables import CandidateRow
 from core.domain.job import JobStatus

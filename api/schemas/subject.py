@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from api.schemas.common import Answered, Instant, Label, Moment, Sent
+from api.schemas.members import Answered, Instant, Label, Moment, Sent
 from core.db.tables import Subject
 from core.domain.subject import Category
 from core.services.subjects import STATEMENT, Consent, Receipt

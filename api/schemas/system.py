@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from api.schemas.common import Answered, Instant
+from api.schemas.members import Answered, Instant
 from core.db.tables import Worker
 from core.domain.mode import Mode
 from core.priors.spec import PriorSpec
