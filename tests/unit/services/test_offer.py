@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+
+from core.domain.errors import InvalidRecipeError
+from core.domain.mode import Mode
+from core.priors.locate import STARTER_FOLDER
+from core.priors.spec import LinearScheduleSpec, read_spec
+from core.recipes.presets import PRESETS, Preset
+from core.services.offer import Dials, Offer
+
+STARTER = Offer(read_spec(STARTER_FOLDER))
+SHORT = Offer(STARTER.prior.model_copy(update={"schedule": LinearScheduleSpec(steps=150), "name": "short"}))
+
+
+def own(name, mode="direct"):
+    recipe = PRESETS["quick-direct"].recipe.model_copy(update={"name": name})
+    return Offer(STARTER.prior, {name: Preset(recipe, "ours", "us")}, default_name=name)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_where_nothing_is_named_the_default_of_the_mode_is_taken(mode):
+    assert STARTER.recipe(mode, Dials()).name == f"quick-{mode}"
+    large = Offer(STARTER.prior.model_copy(update={"resolution": 256}))
+    assert large.recipe(mode, Dials()).name == ("direct" if mode is Mode.DIRECT else f"paper-{mode}")
+
+
+def test_an_operator_s_default_is_taken_for_its_own_mode_alone():
+    offer = own("house")
+    assert offer.recipe(Mode.DIRECT, Dials()).name == "house"
+    assert offer.recipe(Mode.PERSONAL, Dials()).name == "quick-personal"
+    assert "house" in offer.presets()
+    assert offer.recipe(Mode.DIRECT, Dials("quick-direct")).name == "quick-direct"
+
+
+def test_k_replaces_the_recipe_s_and_nothing_else():
+    recipe = STARTER.recipe(Mode.PERSONAL, Dials(noise_steps=300))
+    usual = PRESETS["quick-personal"].recipe
+    assert recipe.restore.noise_steps == 300
+    assert recipe.finetune == usual.finetune
+    assert recipe.restore.sampler == usual.restore.sampler
+
+
+@pytest.mark.parametrize(
+    ("offer", "dials", "pointer"),
+    [
+        (STARTER, Dials(noise_steps=0), "/noise_steps"),
+        (STARTER, Dials(noise_steps=1001), "/noise_steps"),
+        (SHORT, Dials(noise_steps=151), "/noise_steps"),
+        (SHORT, Dials(fidelity=0.0), "/fidelity"),
+        (STARTER, Dials(recipe="quik-direct"), "/recipe"),
+        (STARTER, Dials(recipe="quick-personal"), "/recipe"),
+        (replace(SHORT, prior=SHORT.prior), Dials(recipe="direct"), "/recipe"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_pointed_at(offer, dials, pointer):
+    with pytest.raises(InvalidRecipeError) as refused:
+        offer.recipe(Mode.DIRECT, dials)
+    assert refused.value.pointer == pointer
+    assert refused.value.advice
+
+
+def test_a_range_is_told_with_the_prior_that_has_it():
+    with pytest.raises(InvalidRecipeError, match=r"151, allowed is at least 1 and at most 150.*'short'"):
+        SHORT.recipe(Mode.DIRECT, Dials(noise_steps=151))
