@@ -26,15 +26,18 @@ def serve_command(
     """Serve the REST API; in the embedded mode with one worker. Ctrl-C stops it, twice at once."""
     settings = settings_with(host=host, port=port)
     start_logs(settings)
-    listener = open_listener(settings.host, settings.port)
-    settings = settings_with(port=listener.getsockname()[1])
+    with open_listener(
+        settings.host, settings.port
+    ) as listener:  # first: what is taken is said before anything is made
+        _serve_on(listener, settings_with(port=listener.getsockname()[1]), with_worker=not no_worker)
+
+
+def _serve_on(listener: socket.socket, settings: Settings, *, with_worker: bool) -> None:
     prior = prepare(settings)
     from api.app import from_environment  # here: no other command has to wait for these
     from cli.http_server import serve
 
-    worker = None
-    if settings.embedded and not no_worker:
-        worker = WorkerProcess("worker", settings.drain_seconds)
+    worker = WorkerProcess("worker", settings.drain_seconds) if settings.embedded and with_worker else None
 
     def begin() -> None:
         announce(settings, listener, prior)

@@ -30,7 +30,7 @@ def test_what_is_documented_as_calls_does_what_it_says(page, tmp_path):
     (tmp_path / "album.zip").write_bytes(zipped(album_photos()))
     (tmp_path / "photo.jpg").write_bytes(degraded_photos(1)[0])
     with embedded(tmp_path / "service") as service:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  # our own documents
             ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, service.url)],  # noqa: S607  # the system's
             cwd=tmp_path,
             capture_output=True,
