@@ -216,4 +216,4 @@ class Call:
                 found = jobs.get(again, owner_id, job_id)
                 return result(again) if found is not None and JobStatus(found.status).terminal else None
 
-        return WaitingResponse(response, look, wait)
+        return WaitingResponse(response, look, wait, self.service.stopping.is_set)

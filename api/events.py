@@ -23,7 +23,11 @@ _log = logs.get_logger(__name__)
 
 
 async def event_stream(
-    look: Look, found: Timeline | None, last_id: int, pause_seconds: float = PAUSE_SECONDS
+    look: Look,
+    found: Timeline | None,
+    last_id: int,
+    stopping: Callable[[], bool],
+    pause_seconds: float = PAUSE_SECONDS,
 ) -> AsyncIterator[str]:
     """The events of a job.
 
@@ -34,11 +38,12 @@ async def event_stream(
         look: for what came since.
         found: the first look, made before the answer began.
         last_id: what the client has seen.
+        stopping: whether the server is about to end; clients come back by themselves.
         pause_seconds: between two looks.
     """
     progress: tuple[Any, ...] = ()
     spoke_at = time.monotonic()
-    while found is not None:
+    while found is not None and not stopping():
         job, rows = found
         ended = JobStatus(job.status).terminal
         if ended and not rows:

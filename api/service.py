@@ -49,10 +49,15 @@ class Service:
     metrics: Metrics
 
     def __post_init__(self) -> None:
-        """Derive what never changes."""
+        """Derive what never changes.
+
+        `stopping` is set by whoever runs the server before it waits for its last answers: those that would go on for
+        minutes end then.
+        """
         self.version = importlib.metadata.version("heirloom")
         self.terms = terms_of(self.settings)
         self.limits = UploadLimits(self.settings.max_upload_mib * MEBIBYTE, self.settings.max_album_mib * MEBIBYTE)
+        self.stopping = threading.Event()
         self._offer: Offer | None = None
         self._lock = threading.Lock()
 

@@ -23,17 +23,21 @@ def wanted_seconds(prefer: str, most: int) -> int:
 class WaitingResponse(Response):
     """Looks again and again, without holding a thread or a transaction meanwhile."""
 
-    def __init__(self, otherwise: Response, look: Callable[[], BaseModel | None], seconds: int) -> None:
+    def __init__(
+        self, otherwise: Response, look: Callable[[], BaseModel | None], seconds: int, stopping: Callable[[], bool]
+    ) -> None:
         """Wait.
 
         Args:
             otherwise: what is answered when the time is up.
             look: gives the result once it is there; it blocks.
             seconds: at most.
+            stopping: whether the server is about to end: then the time is up.
         """
         super().__init__(bytes(otherwise.body), otherwise.status_code, dict(otherwise.headers))
         self._look = look
         self._seconds = seconds
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, then answer."""
@@ -46,12 +50,13 @@ class WaitingResponse(Response):
         else:
             await response(scope, receive, send)
 
-    async def _result(self) -> Response:
+    async def _result(self) -> Response | None:
         pause = _FIRST_LOOK_SECONDS
-        while True:
+        while not self._stopping():
             await anyio.sleep(pause)
             found = await run_in_threadpool(self._look)
             if found is not None:
                 headers = {"Location": self.headers["Location"], "Preference-Applied": f"wait={self._seconds}"}
                 return Response(found.model_dump_json(), 200, headers, "application/json")
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+        return None

@@ -97,4 +97,5 @@ def events(
     if JobStatus(job.status).terminal and not rows:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(event_stream(look, (job, rows), last_event_id), 200, headers, "text/event-stream")
+    told = event_stream(look, (job, rows), last_event_id, call.service.stopping.is_set)
+    return StreamingResponse(told, 200, headers, "text/event-stream")

@@ -88,10 +88,10 @@ def job(status, done=0):
     return Job(status=status, stage="restore", progress_done=done, progress_total=4)
 
 
-def collected(looks, **options):
+def collected(looks, stopping=lambda: False):
     async def collect():
         first = looks(0)
-        return [text async for text in events.event_stream(looks, first, 0, pause_seconds=0.0, **options)]
+        return [text async for text in events.event_stream(looks, first, 0, stopping, pause_seconds=0.0)]
 
     return asyncio.run(collect())
 
@@ -126,3 +126,14 @@ def test_where_nothing_happens_a_comment_keeps_the_connection(monkeypatch):
     assert said[0].startswith(": ")
     assert parsed(said[0]) == []
     assert parsed(said[1])[0]["event"] == "cancelled"
+
+
+def test_a_server_that_stops_ends_its_streams_and_its_waiting_answers(api):
+    job = api.restoration(mode="direct")
+    ends = threading.Timer(0.3, api.client.app.state.service.stopping.set)
+    ends.start()
+    told = api.client.get(job["links"]["events"])
+    assert [event["event"] for event in parsed(told.text)] == ["created"]
+    body = {"input": {"file_id": api.file()}, "mode": "direct"}
+    assert api.client.post("/v1/restorations", json=body, headers={"Prefer": "wait=60"}).status_code == 202
+    ends.join()
