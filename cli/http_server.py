@@ -16,7 +16,13 @@ LAST_ANSWERS_SECONDS = 10
 STOPPED_AT_ONCE = 130
 
 
-def serve(app: Any, listener: socket.socket, worker: WorkerProcess | None, begin: Callable[[], None]) -> None:  # noqa: ANN401  # any ASGI application
+def serve(
+    app: Any,  # noqa: ANN401  # any ASGI application
+    listener: socket.socket,
+    worker: WorkerProcess | None,
+    begin: Callable[[], None],
+    end: Callable[[], None],
+) -> None:
     """Answer requests until told to stop, then drain the worker.
 
     Args:
@@ -24,6 +30,7 @@ def serve(app: Any, listener: socket.socket, worker: WorkerProcess | None, begin
         listener: a bound socket.
         worker: drained at the end; `begin` may start it.
         begin: called once, when requests are answered.
+        end: called once, before the last answers are waited for: those that would go on for long can stop.
     """
     config = uvicorn.Config(
         app,
@@ -32,7 +39,7 @@ def serve(app: Any, listener: socket.socket, worker: WorkerProcess | None, begin
         server_header=False,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
-    server = _Server(config, worker, begin)
+    server = _Server(config, worker, begin, end)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)  # uvicorn has its own only while it runs; the drain comes after
     try:
@@ -45,10 +52,21 @@ def serve(app: Any, listener: socket.socket, worker: WorkerProcess | None, begin
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it answers, and ends at once when it is told to stop a second time."""
 
-    def __init__(self, config: uvicorn.Config, worker: WorkerProcess | None, begin: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        worker: WorkerProcess | None,
+        begin: Callable[[], None],
+        end: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._worker = worker
         self._begin = begin
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

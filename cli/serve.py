@@ -44,7 +44,8 @@ def _serve_on(listener: socket.socket, settings: Settings, *, with_worker: bool)
         if worker is not None:
             worker.start()  # after the API answers: loading torch takes the processor for seconds
 
-    serve(from_environment(), listener, worker, begin)
+    app = from_environment()
+    serve(app, listener, worker, begin, app.state.service.stopping.set)
 
 
 def announce(settings: Settings, listener: socket.socket, prior: PriorSpec) -> None:
