@@ -128,7 +128,7 @@ class Call:
             raise OverloadedError("The queue is full.", "Send the request again later.")
 
     def _come_back(self, session: Session) -> None:
-        seconds = estimates.seconds_until_room(session, self.service.terms.worker_life)
+        seconds = estimates.seconds_until_room(session, self.service.measured)
         self._request.state.retry_after_seconds = seconds
 
     def reserve(self, request_sha256: str) -> None:
@@ -177,7 +177,7 @@ class Call:
 
     def view(self, session: Session, job: Job) -> JobView:
         """A job with its outlook."""
-        return view(session, job, self.service.terms)
+        return view(session, job, self.service.measured)
 
     def answer(
         self, session: Session, body: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.db.queue import QUEUED, RUNNING
@@ -13,21 +13,25 @@ Work = tuple[str, str, str]
 """What decides how long a job runs, about: its kind, its recipe's digest, its prior's hash."""
 
 
+# Built once: these are asked for with every poll, and building them would take longer than the database does.
+_EARLIER = and_(Job.priority == bindparam("priority"), Job.id < bindparam("job_id"))
+_AHEAD = (
+    select(Job.kind, Job.recipe_digest, Job.prior_sha256, func.count())
+    .where(QUEUED, or_(Job.priority > bindparam("priority"), _EARLIER))
+    .group_by(Job.kind, Job.recipe_digest, Job.prior_sha256)
+)
+_RUNNING = select(Job.kind, Job.recipe_digest, Job.prior_sha256, Job.started_at).where(RUNNING)
+
+
 def ahead_of(session: Session, job: Job) -> list[tuple[Work, int]]:
     """The queued jobs that come before this one, counted by what they are."""
-    before = or_(Job.priority > job.priority, and_(Job.priority == job.priority, Job.id < job.id))
-    query = (
-        select(Job.kind, Job.recipe_digest, Job.prior_sha256, func.count())
-        .where(QUEUED, before)
-        .group_by(Job.kind, Job.recipe_digest, Job.prior_sha256)
-    )
-    return [((kind, digest, prior), count) for kind, digest, prior, count in session.execute(query)]
+    found = session.execute(_AHEAD, {"priority": job.priority, "job_id": job.id})
+    return [((kind, digest, prior), count) for kind, digest, prior, count in found]
 
 
 def running(session: Session) -> list[tuple[Work, datetime | None]]:
     """The jobs that workers have at this moment: what they are, and since when."""
-    query = select(Job.kind, Job.recipe_digest, Job.prior_sha256, Job.started_at).where(RUNNING)
-    return [((kind, digest, prior), started_at) for kind, digest, prior, started_at in session.execute(query)]
+    return [((kind, digest, prior), started_at) for kind, digest, prior, started_at in session.execute(_RUNNING)]
 
 
 def latest_seconds(session: Session, most: int = 20) -> list[float]:

@@ -1,5 +1,7 @@
 """How long something will take: from what was measured here, and nothing where nothing was measured."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -16,6 +18,7 @@ SOONEST_SECONDS = 1
 LATEST_SECONDS = 60
 """Nobody is told to come back later than this: workers may be added meanwhile."""
 _UNKNOWN_SECONDS = 5
+_MOST_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,51 @@ class Forecast:
     eta_seconds: float | None = None
 
 
-class Forecaster:
-    """Looks at the queue in one transaction; what it found once it uses for every job that is asked about."""
+class Measured:
+    """What was measured, remembered for a moment: everybody who polls asks the same, and it changes slowly."""
 
-    def __init__(self, session: Session, worker_life: timedelta) -> None:
+    def __init__(self, worker_life: timedelta, kept_seconds: float = 2.0) -> None:
+        """Nothing is known yet.
+
+        Args:
+            worker_life: a worker that was not heard of for so long is taken for gone.
+            kept_seconds: how long an answer serves for others.
+        """
+        self.kept_seconds = kept_seconds
+        self._worker_life = worker_life
+        self._kept: dict[Work | None, tuple[float, float | None]] = {}
+
+    def seconds(self, session: Session, work: Work) -> float | None:
+        """How long such a job usually runs; None where none was measured."""
+        return self._remembered(work, lambda: _median(jobs.recent_seconds(session, *work)))
+
+    def workers(self, session: Session) -> float:
+        """How many are alive."""
+        return self._remembered(None, lambda: float(len(workers.alive(session, self._worker_life)))) or 0.0
+
+    def _remembered(self, key: Work | None, ask: Callable[[], float | None]) -> float | None:
+        now = time.monotonic()
+        found = self._kept.get(key)
+        if found is not None and now - found[0] < self.kept_seconds:
+            return found[1]
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        value = ask()
+        self._kept[key] = (now, value)
+        return value
+
+
+def _median(values: list[float]) -> float | None:
+    return median(values) if values else None
+
+
+class Forecaster:
+    """Looks at the queue in one transaction."""
+
+    def __init__(self, session: Session, measured: Measured) -> None:
         """Ask nothing yet."""
         self._session = session
-        self._worker_life = worker_life
-        self._medians: dict[Work, float | None] = {}
-        self._workers: int | None = None
+        self._measured = measured
         self._now: datetime | None = None
 
     def of(self, job: Job) -> Forecast:
@@ -52,40 +91,29 @@ class Forecaster:
         return Forecast(1 + sum(count for _, count in ahead), self._queued(job, ahead))
 
     def _queued(self, job: Job, ahead: list[tuple[Work, int]]) -> float | None:
-        own = self._median(_work_of(job))
-        if own is None or not self._live_workers():
+        own = self._measured.seconds(self._session, _work_of(job))
+        if own is None or not self._measured.workers(self._session):
             return None
         before = 0.0
         for work, count in ahead:
-            seconds = self._median(work)
-            if seconds is None:
+            usual = self._measured.seconds(self._session, work)
+            if usual is None:
                 return None
-            before += count * seconds
+            before += count * usual
         for work, started_at in outlook.running(self._session):
-            seconds = self._remaining(work, started_at)
-            if seconds is None:
+            left = self._remaining(work, started_at)
+            if left is None:
                 return None
-            before += seconds
-        return round(before / self._live_workers() + own, 1)
+            before += left
+        return round(before / self._measured.workers(self._session) + own, 1)
 
     def _remaining(self, work: Work, started_at: datetime | None) -> float | None:
-        seconds = self._median(work)
+        seconds = self._measured.seconds(self._session, work)
         if seconds is None or started_at is None:
             return None
         if self._now is None:
             self._now = now_of(self._session)
         return round(max(0.0, seconds - (self._now - started_at).total_seconds()), 1)
-
-    def _median(self, work: Work) -> float | None:
-        if work not in self._medians:
-            measured = jobs.recent_seconds(self._session, *work)
-            self._medians[work] = median(measured) if measured else None
-        return self._medians[work]
-
-    def _live_workers(self) -> int:
-        if self._workers is None:
-            self._workers = len(workers.alive(self._session, self._worker_life))
-        return self._workers
 
 
 def retry_after_seconds(forecast: Forecast) -> int:
@@ -94,12 +122,12 @@ def retry_after_seconds(forecast: Forecast) -> int:
     return round(min(max(seconds, SOONEST_SECONDS), LATEST_SECONDS))
 
 
-def seconds_until_room(session: Session, worker_life: timedelta) -> int:
+def seconds_until_room(session: Session, measured: Measured) -> int:
     """When the queue is likely to have moved on: a job's usual time over the live workers."""
-    measured = outlook.latest_seconds(session)
-    if not measured:
+    usual = _median(outlook.latest_seconds(session))
+    if usual is None:
         return LATEST_SECONDS
-    seconds = median(measured) / max(1, len(workers.alive(session, worker_life)))
+    seconds = usual / max(1.0, measured.workers(session))
     return round(min(max(seconds, SOONEST_SECONDS), LATEST_SECONDS))
 
 

@@ -14,9 +14,8 @@ from core.domain.job import JobKind, JobStatus
 from core.domain.subject import CheckpointStatus
 from core.priors.spec import PriorSpec
 from core.services import subjects
-from core.services.estimates import Forecast, Forecaster
+from core.services.estimates import Forecast, Forecaster, Measured
 from core.services.restorations import usable
-from core.services.terms import Terms
 
 _COPIED = (
     "owner_id",
@@ -48,9 +47,9 @@ class JobView:
     forecast: Forecast
 
 
-def view(session: Session, job: Job, terms: Terms) -> JobView:
+def view(session: Session, job: Job, measured: Measured) -> JobView:
     """A job and its outlook."""
-    return JobView(job, Forecaster(session, terms.worker_life).of(job))
+    return JobView(job, Forecaster(session, measured).of(job))
 
 
 def get(session: Session, owner_id: str, job_id: str) -> Job:
@@ -68,7 +67,7 @@ def get(session: Session, owner_id: str, job_id: str) -> Job:
 def listed(
     session: Session,
     owner_id: str,
-    terms: Terms,
+    measured: Measured,
     limit: int,
     before_id: str | None,
     *,
@@ -78,7 +77,7 @@ def listed(
 ) -> list[JobView]:
     """An owner's jobs, newest first."""
     found = jobs.listed(session, owner_id, limit, before_id, status=status, kind=kind, subject_id=subject_id)
-    forecaster = Forecaster(session, terms.worker_life)
+    forecaster = Forecaster(session, measured)
     return [JobView(job, forecaster.of(job)) for job in found]
 
 
