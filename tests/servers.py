@@ -199,11 +199,18 @@ def running_redis() -> Iterator[RedisServer]:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="heirloom-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="heirloom-tests-", dir=_in_memory()))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_memory() -> Path | None:
+    """Where there is room in memory: copying a template database takes 30 ms there, and 300 on a disk."""
+    place = Path("/dev/shm")  # noqa: S108  # a folder of our own is made in it
+    roomy = place.is_dir() and os.access(place, os.W_OK) and shutil.disk_usage(place).free > 2 * 2**30
+    return place if roomy else None
 
 
 def _user() -> dict[str, object]:
