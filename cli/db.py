@@ -63,7 +63,8 @@ def sweep_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove stored bytes that nothing names any more and that are a day old; workers do it once an hour."""
+    """Forget what has expired, and remove a day-old file that nothing names any more; workers do it once an hour."""
+    from core.services.retention import forget_expired
     from core.services.sweep import sweep
     from core.storage.open import open_store
 
@@ -71,6 +72,8 @@ def sweep_command(
         settings = read_settings()
         with open_database(settings) as database:
             store = open_store(settings.storage_driver, settings.home, database)
+            if not dry_run:
+                forget_expired(database)
             swept = sweep(database, store, dry_run=dry_run)
     done = "would be removed" if dry_run else "removed"
     text = f"{swept.blobs} files ({swept.size_bytes / 2**20:.1f} MiB) and {swept.unfinished} unfinished ones {done}."

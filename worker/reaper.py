@@ -13,6 +13,8 @@ from core.db.reaper import Reaped, reap
 from core.db.session import Database
 
 HOUSEKEEPING_SECONDS = 3600.0
+FIRST_HOUSEKEEPING_SECONDS = 60.0
+"""After the start: on a laptop few workers live for an hour."""
 _log = logs.get_logger(__name__)
 
 
@@ -33,7 +35,7 @@ class Reaper:
             database: the queue.
             lease: after a start of the database server nobody is judged for so long: nobody could have sent a sign.
             reap_seconds: between rounds.
-            housekeeping: called about once an hour.
+            housekeeping: called a minute after the start, and then about once an hour.
             clock: monotonic.
         """
         self._database = database
@@ -41,7 +43,7 @@ class Reaper:
         self._every = reap_seconds
         self._housekeeping = housekeeping
         self._clock = clock
-        self._kept_house_at = clock()
+        self._kept_house_at = clock() - HOUSEKEEPING_SECONDS + FIRST_HOUSEKEEPING_SECONDS
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._reap_on, name="reaper", daemon=True)
 

@@ -17,7 +17,7 @@ from core.db import events
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import LeaseLostError
-from core.domain.job import TRANSITIONS, JobEvent, JobStage, JobState, JobStatus, advance
+from core.domain.job import ENDED_JOB_LIFE, TRANSITIONS, JobEvent, JobStage, JobState, JobStatus, advance
 from core.domain.subject import CheckpointStatus
 
 QUEUED: ColumnElement[bool] = Job.status == literal(JobStatus.QUEUED.value, String, literal_execute=True)
@@ -155,6 +155,8 @@ def move(
         "finished_at": moved.finished_at,
         **columns,
     }
+    if moved.status.terminal:
+        values.setdefault("expires_at", job.expires_at or now + ENDED_JOB_LIFE)
     if moved.status is not JobStatus.RUNNING:
         values |= {"lease_until": None, "worker_id": None}
     if moved.status is JobStatus.QUEUED:

@@ -16,6 +16,8 @@ MAX_CRASHES = 3
 """A job whose worker dies this often is quarantined: it may be what kills them."""
 MAX_TRANSIENT_FAILURES = 3
 _BACKOFF_SECONDS = 10.0
+ENDED_JOB_LIFE = timedelta(days=30)
+"""How long an ended job can be looked at, where its result does not say otherwise."""
 
 
 class JobKind(StrEnum):

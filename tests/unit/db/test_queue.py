@@ -10,7 +10,7 @@ from core.db import jobs, queue
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import InvalidTransitionError, LeaseLostError
-from core.domain.job import JobEvent, JobStage
+from core.domain.job import ENDED_JOB_LIFE, JobEvent, JobStage
 from tests import rows
 from tests.rows import LEASE, ME, look, put, take, told
 
@@ -24,6 +24,13 @@ def end(database, job, event, **columns):
 
 def test_an_empty_queue_gives_nothing(database):
     assert take(database) is None
+
+
+@pytest.mark.parametrize("event", [JobEvent.FAILED, JobEvent.CANCELLED])
+def test_a_job_that_ended_without_a_result_is_kept_for_a_while_and_no_longer(database, event):
+    put(database)
+    ended = end(database, take(database), event)
+    assert ended.expires_at == ended.finished_at + ENDED_JOB_LIFE
 
 
 def test_the_most_urgent_comes_first_then_the_oldest(database):

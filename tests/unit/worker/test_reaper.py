@@ -6,7 +6,7 @@ import pytest
 from core.db.tables import Job, Worker
 from tests.benches import bench_on, crops
 from worker.process import WorkerProcess
-from worker.reaper import HOUSEKEEPING_SECONDS, Reaper
+from worker.reaper import FIRST_HOUSEKEEPING_SECONDS, HOUSEKEEPING_SECONDS, Reaper
 
 LEASE = timedelta(seconds=60)
 
@@ -53,12 +53,16 @@ def test_nobody_is_judged_before_a_lease_has_passed_since_the_server_s_start(ben
     assert found.requeued == ([job.id] if bench.database.is_sqlite else [])
 
 
-def test_the_thread_reaps_again_and_again_and_keeps_house_once_an_hour(bench, worker):
+def test_the_thread_reaps_again_and_again_and_keeps_house_a_minute_after_the_start_and_once_an_hour(bench, worker):
     now, kept = [0.0], threading.Event()
     reaper = reaper_of(bench, timedelta(0), kept.set, clock=lambda: now[0])
     reaper.start()
     assert not kept.wait(0.1)
-    now[0] = HOUSEKEEPING_SECONDS + 1
+    now[0] = FIRST_HOUSEKEEPING_SECONDS + 1
+    assert kept.wait(10)
+    kept.clear()
+    assert not kept.wait(0.1)
+    now[0] += HOUSEKEEPING_SECONDS + 1
     assert kept.wait(10)
     reaper.stop()
 
