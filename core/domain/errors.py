@@ -4,7 +4,7 @@ HeirloomError
 ├── BadInputError            what was sent cannot be used
 │   ├── UnsupportedFormatError, ImageUnreadableError, ImageTooLargeError
 │   ├── NoFaceDetectedError, FaceTooSmallError
-│   ├── ArchiveRejectedError, AlbumTooSmallError
+│   ├── ArchiveRejectedError, AlbumTooSmallError, AlbumMixedIdentityError
 │   └── InvalidRequestError, InvalidRecipeError
 ├── PriorError               the pretrained model
 │   ├── PriorUnavailableError, WeightsRejectedError
@@ -108,6 +108,17 @@ class AlbumTooSmallError(BadInputError):
     """
 
     code = "album_too_small"
+    report: tuple[dict[str, Any], ...] = ()
+
+
+class AlbumMixedIdentityError(BadInputError):
+    """No one person is in most of the album's photos, so that nobody can say whose album it is.
+
+    Attributes:
+        report: photo by photo, as for `AlbumTooSmallError`.
+    """
+
+    code = "album_mixed_identity"
     report: tuple[dict[str, Any], ...] = ()
 
 

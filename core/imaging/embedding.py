@@ -26,10 +26,27 @@ def embed_aligned(crop: np.ndarray) -> np.ndarray:
     Returns:
         [128] float64.
     """
+    scaled, shape = _predicted(crop)
+    return np.asarray(recognition_network().compute_face_descriptor(scaled, shape))
+
+
+def landmarks_of_aligned(crop: np.ndarray) -> np.ndarray:
+    """The 68 landmarks of a crop in FFHQ framing, placed as for `embed_aligned`.
+
+    Args:
+        crop: [S, S, 3] uint8.
+
+    Returns:
+        [68, 2] float64, (x, y) as fractions of the crop's side.
+    """
+    shape = _predicted(crop)[1]
+    return np.array([(shape.part(i).x, shape.part(i).y) for i in range(68)], dtype=np.float64) / _SIDE_PIXELS
+
+
+def _predicted(crop: np.ndarray) -> tuple[np.ndarray, "dlib.full_object_detection"]:
     scaled = np.ascontiguousarray(resize(crop, _SIDE_PIXELS))
     left, top, right, bottom = (round(side * _SIDE_PIXELS) for side in _FACE_BOX)
-    shape = landmark_predictor()(scaled, dlib.rectangle(left, top, right, bottom))
-    return np.asarray(recognition_network().compute_face_descriptor(scaled, shape))
+    return scaled, landmark_predictor()(scaled, dlib.rectangle(left, top, right, bottom))
 
 
 def identity(one: np.ndarray, other: np.ndarray) -> float:
