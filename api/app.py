@@ -19,7 +19,8 @@ from core.settings import Settings, read_settings
 from core.storage.base import BlobStore
 from core.storage.open import open_store
 
-ROUTERS = (files, subjects, albums, checkpoints, restorations, jobs, system, probes)
+ROUTERS = (jobs, files, restorations, subjects, albums, checkpoints, system, probes)
+"""In this order a path is compared with theirs: what is asked for most comes first."""
 
 
 def create_app(

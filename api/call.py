@@ -67,7 +67,7 @@ class Call:
 
     def needs_database_to_admit(self, guard: Guard) -> bool:
         """Whether `admit` asks the database; if not, it may be called where nothing may block."""
-        return guard.queues or self.service.settings.keys_required or self._token() is not None
+        return guard.queues or not self.service.keyless or self._token() is not None
 
     def admit(self, guard: Guard) -> None:
         """Decide by the headers alone, before any of the body is read.
@@ -91,7 +91,7 @@ class Call:
 
     def _authenticated(self) -> Caller:
         token = self._token()
-        if token is None and not self.service.settings.keys_required:
+        if token is None and self.service.keyless:
             return LOCAL_CALLER
         with self.read() as session:
             caller = access.authenticate(session, token)
@@ -128,7 +128,7 @@ class Call:
             raise OverloadedError("The queue is full.", "Send the request again later.")
 
     def _come_back(self, session: Session) -> None:
-        seconds = estimates.seconds_until_room(session, self.service.measured)
+        seconds = self.service.forecaster.seconds_until_room(session)
         self._request.state.retry_after_seconds = seconds
 
     def reserve(self, request_sha256: str) -> None:
@@ -177,7 +177,7 @@ class Call:
 
     def view(self, session: Session, job: Job) -> JobView:
         """A job with its outlook."""
-        return view(session, job, self.service.measured)
+        return view(session, job, self.service.forecaster)
 
     def answer(
         self, session: Session, body: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from core.domain.errors import DiskFullError
 from core.priors.locate import describe_prior
 from core.recipes.own import read_own_recipes
 from core.services.doorbell import Doorbell
-from core.services.estimates import Measured
+from core.services.estimates import Forecaster
 from core.services.offer import Offer
 from core.services.terms import Terms
 from core.services.uploads import UploadLimits
@@ -57,8 +57,9 @@ class Service:
         """
         self.version = importlib.metadata.version("heirloom")
         self.terms = terms_of(self.settings)
+        self.keyless = not self.settings.keys_required
         self.limits = UploadLimits(self.settings.max_upload_mib * MEBIBYTE, self.settings.max_album_mib * MEBIBYTE)
-        self.measured = Measured(self.terms.worker_life)
+        self.forecaster = Forecaster(self.terms.worker_life)
         self.stopping = threading.Event()
         self._offer: Offer | None = None
         self._lock = threading.Lock()

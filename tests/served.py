@@ -105,6 +105,6 @@ def served(database: Database, home: Path, store: BlobStore | None = None, **set
     store = store or MemoryStore()
     doorbell = CountingDoorbell()
     app = create_app(Settings(home=home, **settings), database, store, doorbell)
-    app.state.service.measured.kept_seconds = 0.0  # tests do not wait
+    app.state.service.forecaster.kept_seconds = 0.0  # tests do not wait
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield Served(client, database, store, doorbell)

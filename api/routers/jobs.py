@@ -38,7 +38,7 @@ def listed(
 ) -> Response:
     """Your jobs, newest first."""
     with call.read() as session:
-        asked = (call.service.measured, page.one_more, page.before_id)
+        asked = (call.service.forecaster, page.one_more, page.before_id)
         views = jobs.listed(session, call.owner_id, *asked, status=status, kind=kind, subject_id=subject)
         body, headers = page.of(views, lambda view: view.job.id, JobPage, JobOut.of)
         return call.answer(session, body, headers=headers)

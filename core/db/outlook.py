@@ -1,8 +1,9 @@
-"""What is in the queue before a job, and how long such jobs took: what an estimate is made from."""
+"""What stands in the queue, and how long such jobs took: what an estimate is made from."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.db.queue import QUEUED, RUNNING
@@ -11,27 +12,47 @@ from core.domain.job import JobStatus
 
 Work = tuple[str, str, str]
 """What decides how long a job runs, about: its kind, its recipe's digest, its prior's hash."""
+Place = tuple[int, str]
+"""Where a job stands: the smaller one is claimed first."""
 
 
-# Built once: these are asked for with every poll, and building them would take longer than the database does.
-_EARLIER = and_(Job.priority == bindparam("priority"), Job.id < bindparam("job_id"))
-_AHEAD = (
-    select(Job.kind, Job.recipe_digest, Job.prior_sha256, func.count())
-    .where(QUEUED, or_(Job.priority > bindparam("priority"), _EARLIER))
-    .group_by(Job.kind, Job.recipe_digest, Job.prior_sha256)
-)
-_RUNNING = select(Job.kind, Job.recipe_digest, Job.prior_sha256, Job.started_at).where(RUNNING)
+@dataclass(frozen=True)
+class Waiting:
+    """A queued job."""
+
+    place: Place
+    work: Work
 
 
-def ahead_of(session: Session, job: Job) -> list[tuple[Work, int]]:
-    """The queued jobs that come before this one, counted by what they are."""
-    found = session.execute(_AHEAD, {"priority": job.priority, "job_id": job.id})
-    return [((kind, digest, prior), count) for kind, digest, prior, count in found]
+@dataclass(frozen=True)
+class Running:
+    """A job in a worker's hands."""
+
+    work: Work
+    started_at: datetime | None
 
 
-def running(session: Session) -> list[tuple[Work, datetime | None]]:
-    """The jobs that workers have at this moment: what they are, and since when."""
-    return [((kind, digest, prior), started_at) for kind, digest, prior, started_at in session.execute(_RUNNING)]
+def work_of(job: Job) -> Work:
+    """What decides how long a job runs."""
+    return job.kind, job.recipe_digest, job.prior_sha256
+
+
+def place_of(job: Job) -> Place:
+    """Where a job stands among those that are queued."""
+    return -job.priority, job.id
+
+
+def waiting(session: Session) -> list[Waiting]:
+    """The queue, in its order."""
+    query = select(Job.priority, Job.id, Job.kind, Job.recipe_digest, Job.prior_sha256).where(QUEUED)
+    found = session.execute(query.order_by(Job.priority.desc(), Job.id))
+    return [Waiting((-priority, job_id), (kind, digest, prior)) for priority, job_id, kind, digest, prior in found]
+
+
+def running(session: Session) -> list[Running]:
+    """The jobs that workers have at this moment, and since when."""
+    query = select(Job.kind, Job.recipe_digest, Job.prior_sha256, Job.started_at).where(RUNNING)
+    return [Running((kind, digest, prior), since) for kind, digest, prior, since in session.execute(query)]
 
 
 def latest_seconds(session: Session, most: int = 20) -> list[float]:

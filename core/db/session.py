@@ -4,6 +4,7 @@ Postgres in the server mode, SQLite in the embedded one, the same code on both (
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ class Database:
             SettingsError: the address is of another kind, or cannot be read.
         """
         self.engine = _engine(url, pool_size)
+        self._turn = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -59,9 +61,10 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A transaction that may write: committed when the block ends, rolled back when it raises.
 
-        On SQLite it takes the one write lock at once (BEGIN IMMEDIATE), so that what it reads stays true.
+        On SQLite it takes the one write lock at once (BEGIN IMMEDIATE), so that what it reads stays true. This
+        process's own threads take turns before that: SQLite would let them sleep and try again, in no order.
         """
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._turns(), Session(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
             try:
                 yield session
@@ -69,6 +72,16 @@ class Database:
             except BaseException:
                 session.rollback()
                 raise
+
+    @contextmanager
+    def _turns(self) -> Iterator[None]:
+        # A thread that waits in vain tries all the same: SQLite then says whose fault it is.
+        mine = self.is_sqlite and self._turn.acquire(timeout=SQLITE_BUSY_TIMEOUT_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

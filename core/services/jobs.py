@@ -14,7 +14,7 @@ from core.domain.job import JobKind, JobStatus
 from core.domain.subject import CheckpointStatus
 from core.priors.spec import PriorSpec
 from core.services import subjects
-from core.services.estimates import Forecast, Forecaster, Measured
+from core.services.estimates import Forecast, Forecaster
 from core.services.restorations import usable
 
 _COPIED = (
@@ -47,9 +47,9 @@ class JobView:
     forecast: Forecast
 
 
-def view(session: Session, job: Job, measured: Measured) -> JobView:
+def view(session: Session, job: Job, forecaster: Forecaster) -> JobView:
     """A job and its outlook."""
-    return JobView(job, Forecaster(session, measured).of(job))
+    return JobView(job, forecaster.of(session, job))
 
 
 def get(session: Session, owner_id: str, job_id: str) -> Job:
@@ -67,7 +67,7 @@ def get(session: Session, owner_id: str, job_id: str) -> Job:
 def listed(
     session: Session,
     owner_id: str,
-    measured: Measured,
+    forecaster: Forecaster,
     limit: int,
     before_id: str | None,
     *,
@@ -77,8 +77,7 @@ def listed(
 ) -> list[JobView]:
     """An owner's jobs, newest first."""
     found = jobs.listed(session, owner_id, limit, before_id, status=status, kind=kind, subject_id=subject_id)
-    forecaster = Forecaster(session, measured)
-    return [JobView(job, forecaster.of(job)) for job in found]
+    return [view(session, job, forecaster) for job in found]
 
 
 def timeline(session: Session, owner_id: str, job_id: str, event_id: int) -> Timeline:
