@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from core.db import session as session_module
 from core.db.session import Database
@@ -85,6 +85,16 @@ def test_two_who_read_and_then_write_do_so_one_after_the_other_on_sqlite(sqlite_
         thread.join()
     with sqlite_database.read() as session:
         assert session.get_one(Owner, rows.OWNER).name == "40"
+
+
+def test_a_write_inside_a_write_is_refused_and_never_waited_for_without_end(sqlite_url, monkeypatch):
+    monkeypatch.setattr(session_module, "SQLITE_BUSY_TIMEOUT_SECONDS", 1)
+    database = Database(sqlite_url)
+    with database.write(), pytest.raises(OperationalError, match="locked"), database.write():
+        pass
+    with database.write():  # and the turn is given back
+        pass
+    database.close()
 
 
 def test_sqlite_keeps_its_references_and_flushes_fully(sqlite_database):
