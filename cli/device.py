@@ -37,9 +37,11 @@ def open_device(device: Device) -> "torch.device":
         HeirloomError: it is not there, or torch is not installed.
     """
     try:
-        from core.priors import devices
+        import torch  # noqa: F401  # asked for here: our own modules may have been loaded before
     except ImportError as error:
         raise HeirloomError("torch is not installed, and this command computes.", f"Install it: {INSTALL}.") from error
+    from core.priors import devices
+
     return devices.open_device(device.value)
 
 
