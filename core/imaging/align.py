@@ -167,7 +167,7 @@ def largest_face_crop(image: np.ndarray, finder: FaceFinder) -> AlignedCrop:
         raise NoFaceDetectedError(
             "No face was found in the photo.",
             "Send a photo that shows a face from the front, at least 40 pixels wide; if it already is a face crop, "
-            "say so with --aligned.",
+            "send it as aligned.",
         )
     face = faces[0]
     apart = face.eye_distance_pixels
@@ -199,7 +199,7 @@ def aligned_crop(image: np.ndarray) -> np.ndarray:
     if max(height, width) > 1.06 * side:
         raise BadInputError(
             f"An aligned face crop must be square; this picture has {width} × {height} pixels.",
-            "Leave --aligned out and the face will be found and cut out.",
+            "Do not send it as aligned, and the face will be found and cut out.",
         )
     if side < MIN_CROP_PIXELS:
         raise FaceTooSmallError(

@@ -108,7 +108,7 @@ def check_fits(info: CheckpointInfo, spec: PriorSpec) -> None:
         raise CheckpointMismatchError(
             f"The checkpoint was tuned from the prior {info.prior_name!r} ({info.prior_sha256[:12]}), "
             f"not from {spec.name!r} ({spec.sha256[:12]}).",
-            "Choose that prior with --prior, or tune the album again with this one.",
+            "Use that prior, or tune the album again with this one.",
         )
 
 

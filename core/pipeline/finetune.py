@@ -120,7 +120,7 @@ def _check_finite(mean_loss: float, tensors: dict[str, Tensor]) -> None:
     elif not all(bool(tensor.half().isfinite().all()) for tensor in tensors.values()):
         problem = "its weights do not fit into half precision"
     if problem:
-        raise CheckpointError(f"The tuning diverged: {problem}.", "Choose a lower --learning-rate.")
+        raise CheckpointError(f"The tuning diverged: {problem}.", "Choose a lower learning rate.")
 
 
 def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, seed: int, iteration: int) -> Tensor:

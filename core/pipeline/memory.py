@@ -20,7 +20,7 @@ def too_little_memory(stage: str) -> OutOfMemoryError:
     """The error for a stage that does not fit even one by one."""
     return OutOfMemoryError(
         f"There is too little memory for the stage {stage}, even for one picture at a time.",
-        "Choose --device cpu or a smaller prior; to tune, `heirloom tune ALBUM -o FILE --low-rank 16` needs less.",
+        "Use a smaller prior, or the CPU; tuning low-rank adapters instead of every weight needs less.",
     )
 
 

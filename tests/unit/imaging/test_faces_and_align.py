@@ -44,7 +44,7 @@ def test_two_people_are_two_faces_the_larger_first(portrait):
 
 def test_a_picture_without_a_face_is_refused_with_advice():
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
-    with pytest.raises(NoFaceDetectedError, match="--aligned"):
+    with pytest.raises(NoFaceDetectedError, match="send it as aligned"):
         largest_face_crop(noise, DlibFaceFinder())
 
 

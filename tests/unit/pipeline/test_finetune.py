@@ -87,7 +87,7 @@ def test_a_tuning_whose_loss_is_no_number_gives_no_checkpoint_and_says_what_to_l
     with pytest.raises(CheckpointError) as caught:
         tune(prior, anchors, recipe)
     assert caught.value.message == "The tuning diverged: its loss is not a finite number."
-    assert caught.value.advice == "Choose a lower --learning-rate."
+    assert caught.value.advice == "Choose a lower learning rate."
 
 
 @pytest.mark.parametrize("method", ["full", "low_rank"])
