@@ -8,7 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.call import Call
 from api.deps import CallDep
-from api.intake import is_form, read_fields, read_json
+from api.intake import read_fields, read_json
+from api.routing import is_form
 from api.schemas.album import AlbumForm, AlbumIn
 from core.services import uploads
 from core.services.album_spool import AlbumSpool

@@ -132,11 +132,6 @@ async def read_json(request: Request, call: Call, model: type[_Model]) -> _Model
     return parsed
 
 
-def is_form(request: Request) -> bool:
-    """Whether the body is a form by its Content-Type."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
-
-
 def validated(model: type[_Model], values: Any) -> _Model:  # noqa: ANN401  # whatever was sent
     """Values as a model.
 

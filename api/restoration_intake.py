@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from api.call import Call
 from api.deps import CallDep
-from api.intake import OneFile, is_form, one_file, read_fields, read_json
+from api.intake import OneFile, one_file, read_fields, read_json
+from api.routing import is_form
 from api.schemas.restoration import RestorationForm, RestorationIn
 from core.db.tables import File
 from core.domain.errors import UnsupportedFormatError

@@ -38,7 +38,7 @@ class GuardedRoute(APIRoute):
                 await run_in_threadpool(call.admit, guard)
             else:
                 call.admit(guard)
-            limit = body_limit(guard, service.settings)
+            limit = body_limit(guard, service.settings, form=is_form(request))
             _check_length(request, limit)
             limited = Request(request.scope, _limited(request.receive, limit))
             if guard.body == "json":
@@ -58,14 +58,19 @@ class GuardedRoute(APIRoute):
         return handle
 
 
-def body_limit(guard: Guard, settings: Settings) -> int:
-    """How many bytes a route's body may have."""
-    if guard.body in ("none", "json"):
+def body_limit(guard: Guard, settings: Settings, *, form: bool) -> int:
+    """How many bytes a route's body may have; what is not a form is JSON, but for a file sent as the whole body."""
+    if guard.body in ("none", "json") or (guard.body != "upload" and not form):
         return settings.max_json_kib * 1024
     largest = settings.max_upload_mib
     if guard.body in ("upload", "album"):
         largest = max(largest, settings.max_album_mib)
     return largest * MEBIBYTE + _FORM_BYTES
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form by its Content-Type."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
 
 
 def request_hash(request: Request, body: bytes) -> str:

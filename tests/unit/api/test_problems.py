@@ -47,6 +47,8 @@ def problems(api):
     yield api.client.post("/v1/subjects", data={"name": "x"}), 415, None
     yield api.client.post("/v1/subjects"), 422, "invalid_request"
     yield api.client.post("/v1/subjects", json={"name": "x" * 2**21}), 413, "body_too_large"
+    yield api.client.post("/v1/restorations", json={"mode": "x" * 2**21}), 413, "body_too_large"
+    yield api.client.post(f"/v1/subjects/{api.subject()}/album", json={"recipe": "x" * 2**21}), 413, "body_too_large"
     yield api.client.get("/v1/jobs?limit=0"), 422, "invalid_request"
 
 
