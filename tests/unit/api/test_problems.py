@@ -118,3 +118,15 @@ def test_json_that_is_nested_without_end_is_refused(api, depth):
     for path in ("/v1/subjects", "/v1/restorations"):
         answer = api.client.post(path, content=b"[" * depth, headers={"Content-Type": "application/json"})
         assert 400 <= answer.status_code < 500
+
+
+def test_a_body_that_does_not_say_how_long_it_is_is_cut_off_all_the_same(api):
+    def endless():
+        yield b'{"name": "'
+        for _ in range(64):
+            yield b"x" * 2**16
+
+    for path in ("/v1/subjects", "/v1/restorations"):
+        answer = api.client.post(path, content=endless(), headers={"Content-Type": "application/json"})
+        assert "content-length" not in answer.request.headers
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
