@@ -28,15 +28,18 @@ def moments_of(photos: Sequence[PhotoFacts], limits: CurationThresholds) -> list
     Returns:
         For each photo the place of the first one that has a face alike.
     """
-    moments: list[int] = []
-    for place, photo in enumerate(photos):
-        first = next(
-            (
-                moments[before]
-                for before in range(place)
-                if any(alike(face, known, limits) for face in photo.faces for known in photos[before].faces)
-            ),
-            place,
-        )
-        moments.append(first)
+    photo_of = [place for place, photo in enumerate(photos) for _ in photo.faces]
+    faces = [face for photo in photos for face in photo.faces]
+    bits = np.array([face.bits for face in faces])
+    mirrored = np.array([face.mirrored_bits for face in faces])
+    most = max(limits.copy_bits, limits.moment_bits)
+    moments = list(range(len(photos)))
+    for number, (place, face) in enumerate(zip(photo_of, faces, strict=True)):
+        # All earlier faces at once: of the millions of pairs of a large album hardly any is worth a closer look.
+        apart = (bits[:number] != face.bits).sum(axis=1)
+        apart_mirrored = (mirrored[:number] != face.bits).sum(axis=1)
+        for other in np.flatnonzero(np.minimum(apart, apart_mirrored) <= most):
+            earlier = photo_of[other]
+            if earlier != place and alike(face, faces[other], limits):
+                moments[place] = min(moments[place], moments[earlier])
     return moments

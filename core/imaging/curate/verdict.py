@@ -32,7 +32,9 @@ def first_verdict(place: int, photo: PhotoFacts, majority: Majority | None, limi
     if photo.wanted or found.verdict == "same":
         return replace(seen, kept=True)
     if found.verdict == "other":
-        return replace(seen, code="other_person", reason="No face in the photo is that of the album's person.")
+        # With the whole photo as its thumbnail: a stranger's face would not tell anybody which photo it is.
+        words = "No face in the photo is that of the album's person."
+        return replace(nothing, code="other_person", reason=words, sureness=0.0)
     return replace(seen, code="person_unsure", reason="The face may be the person's, but that is not sure enough.")
 
 
