@@ -13,7 +13,7 @@ def test_a_checkpoint_of_another_prior_is_refused_before_that_is_loaded(heirloom
     arguments = ["--aligned", "--checkpoint", checkpoint, "--prior", other, "-o", tmp_path / "out"]
     code, _, err = heirloom("restore", pictures / "face0.png", *arguments)
     assert code == 5
-    assert "--prior, or tune the album again" in err
+    assert "Use that prior, or tune the album again" in err
     assert not (tmp_path / "out").exists()
 
 
