@@ -25,7 +25,7 @@ class PhotoVerdict:
         duplicate_of: label of the sharper photo of the same moment; empty if none.
         held_out: kept from tuning, to score it.
         view, tilt, light, expression: in one word each; empty without a face.
-        thumbnail: JPEG, at most 128 pixels: the person's face, else the whole photo; empty where it could not be opened.
+        thumbnail: JPEG, at most 128 pixels: the person's face, else the whole photo; empty if it was not opened.
     """
 
     label: str
