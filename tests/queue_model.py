@@ -43,10 +43,15 @@ class Model:
     def __init__(self) -> None:
         self.jobs: dict[str, ModelJob] = {}
 
-    def claimable(self, batch_key: str | None = None) -> list[ModelJob]:
+    def claimable(self) -> list[ModelJob]:
         """What may be claimed, the first first."""
-        found = [job for job in self.jobs.values() if self._may_run(job) and batch_key in (None, job.batch_key)]
-        return sorted(found, key=lambda job: job.order)
+        return sorted(filter(self._may_run, self.jobs.values()), key=lambda job: job.order)
+
+    def companions(self, leader: ModelJob) -> list[ModelJob]:
+        """What may be claimed with it; whose worker died once, runs alone."""
+        if leader.batch_key is None or leader.state.crashes:
+            return []
+        return [job for job in self.claimable() if job.batch_key == leader.batch_key and not job.state.crashes]
 
     def _may_run(self, job: ModelJob) -> bool:
         queued = job.state.status is JobStatus.QUEUED and not job.cancel_requested and not job.held_back

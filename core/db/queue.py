@@ -69,10 +69,13 @@ def claim(session: Session, wanted: Claim) -> Job | None:
 
 
 def claim_companions(session: Session, leader: Job, wanted: Claim, most: int) -> list[Job]:
-    """Take more jobs with the leader's `batch_key`: one checkpoint loaded, one batch, many photos."""
-    if leader.batch_key is None or most < 1:
+    """Take more jobs with the leader's `batch_key`: one checkpoint loaded, one batch, many photos.
+
+    A job whose worker died runs alone from then on: if it is what kills them, it takes no others with it.
+    """
+    if leader.batch_key is None or leader.crashes or most < 1:
         return []
-    found = _claimable(session, wanted, (Job.batch_key == leader.batch_key,)).limit(most)
+    found = _claimable(session, wanted, (Job.batch_key == leader.batch_key, Job.crashes == 0)).limit(most)
     jobs = session.scalars(found.with_for_update(skip_locked=True, of=Job)).all()
     return [_taken(session, job, wanted) for job in jobs]
 

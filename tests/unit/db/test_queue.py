@@ -105,6 +105,16 @@ def test_a_job_without_a_batch_key_has_no_companions(database):
         assert queue.claim_companions(session, queue.claim(session, ME), ME, most=5) == []
 
 
+def test_a_job_whose_worker_died_neither_takes_companions_nor_becomes_one(database):
+    for number, crashes in enumerate((1, 0, 1, 0)):
+        put(database, id=f"job_{number}", batch_key="k", crashes=crashes)
+    with database.write() as session:
+        taken = []
+        while leader := queue.claim(session, ME):
+            taken.append([leader.id, *(job.id for job in queue.claim_companions(session, leader, ME, most=3))])
+    assert taken == [["job_0"], ["job_1", "job_3"], ["job_2"]]
+
+
 def test_many_workers_that_claim_at_once_never_get_one_job_twice(database):
     ids = {put(database, batch_key=f"k{n % 3}") for n in range(24)}
     taken: list[str] = []

@@ -99,8 +99,7 @@ class QueueMachine(RuleBasedStateMachine):
         expected = self.model.claimable()[:1]
         for leader in list(expected):
             self.model.move(leader, JobEvent.CLAIMED)
-            if leader.batch_key is not None:
-                expected += self.model.claimable(leader.batch_key)[:most]
+            expected += self.model.companions(leader)[:most]
         for companion in expected[1:]:
             self.model.move(companion, JobEvent.CLAIMED)
         assert [job.id for job in taken] == [job.id for job in expected]

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from core.db import queue, reaper
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job
-from core.domain.job import MAX_CRASHES
+from core.domain.job import MAX_CRASHES, JobEvent
 from tests import rows
 from tests.rows import DEAD, ME, look, put, take, told
 
@@ -55,6 +55,25 @@ def test_the_third_crash_is_the_last_and_takes_the_checkpoint_with_it(database):
     assert look(database, waiting).error["code"] == "checkpoint_not_ready"
     with database.read() as session:
         assert session.get_one(Checkpoint, checkpoint_id).status == "failed"
+
+
+def test_a_photo_that_kills_its_workers_takes_none_of_its_batch_with_it(database):
+    ids = [put(database, id=f"job_{number}", batch_key="k") for number in range(4)]
+    for _ in range(2 * len(ids) + MAX_CRASHES):
+        with database.write() as session:
+            if (leader := queue.claim(session, ME)) is None:
+                break
+            taken = [leader, *queue.claim_companions(session, leader, ME, most=3)]
+            for job in taken:
+                if "job_2" in [each.id for each in taken]:
+                    job.lease_until = now_of(session) - timedelta(seconds=1)
+                else:
+                    queue.move(session, job, JobEvent.SUCCEEDED, now_of(session))
+        reap(database)
+        for job_id in ids:
+            at_once(database, job_id)
+    expected = ["succeeded", "succeeded", "quarantined", "succeeded"]
+    assert [look(database, job_id).status for job_id in ids] == expected
 
 
 def test_a_job_that_was_to_be_cancelled_when_its_worker_died_is_cancelled(database):
