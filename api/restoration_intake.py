@@ -37,10 +37,10 @@ class SentRestoration:
             self.received = self.photo.finish()
 
     def file(self, session: Session, call: Call) -> File:
-        """The photo as a file of the caller's."""
+        """The photo as a file of the caller's; nobody deletes it before this transaction's restoration needs it."""
         if self.photo is not None and self.received is not None:
             return uploads.register(session, call.owner_id, self.received, self.photo.label, call.service.terms)
-        file = uploads.get(session, call.owner_id, self.file_id or "", "/input/file_id")
+        file = uploads.get(session, call.owner_id, self.file_id or "", "/input/file_id", keep=True)
         if file.media_type == ZIP:
             raise UnsupportedFormatError(
                 "A zip is not a photo.", "Restore its photos one by one.", pointer="/input/file_id"

@@ -16,9 +16,18 @@ def insert(session: Session, file: File) -> File:
     return file
 
 
-def get(session: Session, owner_id: str, file_id: str) -> File | None:
-    """An owner's file."""
-    return session.scalars(select(File).where(File.owner_id == owner_id, File.id == file_id)).first()
+def get(session: Session, owner_id: str, file_id: str, *, keep: bool = False, lock: bool = False) -> File | None:
+    """An owner's file.
+
+    Args:
+        session: the transaction.
+        owner_id: whose.
+        file_id: which.
+        keep: until the transaction ends nobody deletes it; others may keep it, too.
+        lock: nobody keeps it either: it is to be deleted.
+    """
+    query = select(File).where(File.owner_id == owner_id, File.id == file_id)
+    return session.scalars(query.with_for_update(read=keep) if keep or lock else query).first()
 
 
 def listed(session: Session, owner_id: str, limit: int, before_id: str | None = None) -> Sequence[File]:

@@ -4,32 +4,23 @@ What a job that has not ended needs stays, however old it is. Each function is f
 many, so that its transaction stays short.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.db import idempotency
 from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration, Subject
 
 MOST = 500
 
 
-def forget_expired(session: Session, now: datetime, most: int = MOST) -> dict[str, int]:
-    """Forget what has expired; how many of each kind. Restorations before the files and jobs that they came from."""
-    idempotency.delete_expired(session, now)
-    return {
-        "restorations": restorations(session, now, most),
-        "files": files(session, now, most),
-        "checkpoints": checkpoints(session, now, most),
-        "jobs": jobs(session, now, most),
-    }
-
-
 def restorations(session: Session, now: datetime, most: int = MOST) -> int:
     """Results, with their candidates."""
     over = (Restoration.expires_at <= now, ~_open(Job.id == Restoration.job_id))
-    ids = list(session.scalars(select(Restoration.id).where(*over).limit(most).with_for_update(skip_locked=True)))
+    found = session.scalars(select(Restoration.id).where(*over).limit(most).with_for_update(skip_locked=True)).all()
+    # Asked again, now that they are ours: a job may have been retried between the look and the lock.
+    ids = list(session.scalars(select(Restoration.id).where(Restoration.id.in_(found), *over)))
     session.execute(delete(CandidateRow).where(CandidateRow.restoration_id.in_(ids)))
     session.execute(delete(Restoration).where(Restoration.id.in_(ids)))
     return len(ids)
@@ -38,9 +29,11 @@ def restorations(session: Session, now: datetime, most: int = MOST) -> int:
 def files(session: Session, now: datetime, most: int = MOST) -> int:
     """Uploads; an album's photos are rows of their own and stay with their subject."""
     needed = select(Restoration.id).where(Restoration.file_id == File.id, _open(Job.id == Restoration.job_id)).exists()
-    ids = list(session.scalars(select(File.id).where(File.expires_at <= now, ~needed).limit(most)))
-    session.execute(delete(File).where(File.id.in_(ids)))
-    return len(ids)
+    over = select(File.id).where(File.expires_at <= now, ~needed).limit(most)
+    ids = list(session.scalars(over.with_for_update(skip_locked=True)))
+    # Asked again, now that nobody can begin to need them: a restoration may have come between the look and the lock.
+    gone = delete(File).where(File.id.in_(ids), ~needed).returning(File.id)
+    return len(session.scalars(gone.execution_options(synchronize_session=False)).all())
 
 
 def checkpoints(session: Session, now: datetime, most: int = MOST) -> int:
@@ -81,3 +74,15 @@ def jobs(session: Session, now: datetime, most: int = MOST) -> int:
 def _open(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a job that has not ended is among those."""
     return select(Job.id).where(which, Job.finished_at.is_(None)).exists()
+
+
+KINDS: dict[str, Callable[[Session, datetime], int]] = {
+    "restorations": restorations,
+    "files": files,
+    "checkpoints": checkpoints,
+    "jobs": jobs,
+}
+"""What expires, restorations before the files and jobs that they came from.
+
+Each has a transaction of its own: with the locks of two it could wait in a circle with those who lock subjects first.
+"""

@@ -1,8 +1,11 @@
 """Photos, results and checkpoints have their time; who looks after it that nothing stays longer."""
 
-from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
 
-from core.db import retention
+from sqlalchemy.orm import Session
+
+from core.db import idempotency, retention
 from core.db.session import Database, now_of
 
 
@@ -11,10 +14,16 @@ def forget_expired(database: Database) -> dict[str, int]:
 
     The bytes go with the next sweep (`core.services.sweep`).
     """
-    forgotten: Counter[str] = Counter()
+    with database.write() as session:
+        idempotency.delete_expired(session, now_of(session))
+    return {kind: _all_of(database, forget) for kind, forget in retention.KINDS.items()}
+
+
+def _all_of(database: Database, forget: Callable[[Session, datetime], int]) -> int:
+    forgotten = 0
     while True:
         with database.write() as session:
-            some = retention.forget_expired(session, now_of(session))
-        forgotten.update(some)
-        if not any(some.values()):
-            return dict(forgotten)
+            some = forget(session, now_of(session))
+        forgotten += some
+        if not some:
+            return forgotten

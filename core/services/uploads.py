@@ -142,13 +142,15 @@ def register(session: Session, owner_id: str, received: Received, name: str, ter
     return files.insert(session, file)
 
 
-def get(session: Session, owner_id: str, file_id: str, pointer: str = "") -> File:
-    """An owner's file.
+def get(
+    session: Session, owner_id: str, file_id: str, pointer: str = "", *, keep: bool = False, lock: bool = False
+) -> File:
+    """An owner's file; `keep` and `lock` as for `core.db.files.get`.
 
     Raises:
         NotFoundError: there is none, or it is over.
     """
-    file = files.get(session, owner_id, file_id)
+    file = files.get(session, owner_id, file_id, keep=keep, lock=lock)
     if file is None:
         raise NotFoundError("There is no such file.", "Upload it again with POST /v1/files.", pointer=pointer)
     return file
@@ -166,7 +168,7 @@ def delete(session: Session, owner_id: str, file_id: str) -> None:
         NotFoundError: there is none.
         ConflictError: a restoration that has not ended needs it.
     """
-    file = get(session, owner_id, file_id)
+    file = get(session, owner_id, file_id, lock=True)
     if restorations.open_with_file(session, owner_id, file.id):
         raise ConflictError(
             "A restoration that has not ended needs this file.", "Cancel its job first, or wait until it has ended."

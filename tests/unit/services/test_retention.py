@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from core.db import files
 from core.db.session import now_of
 from core.db.tables import AlbumPhoto, CandidateRow, Checkpoint, File, Job, JobEventRow, Restoration, Subject
 from core.services.retention import forget_expired
@@ -99,3 +100,12 @@ def test_the_bytes_of_what_is_over_go_with_the_next_sweep(database, past):
     assert sweep(database, store, timedelta(0)).blobs == 0
     forget_expired(database)
     assert sweep(database, store, timedelta(0)).blobs == 1
+
+
+def test_a_photo_that_somebody_is_asking_for_at_this_moment_stays(postgres_database, past):
+    with postgres_database.write() as session:
+        session.add(rows.file("a" * 64, id="fil_1", expires_at=past))
+    with postgres_database.write() as session:
+        files.get(session, rows.OWNER, "fil_1", keep=True)
+        assert forget_expired(postgres_database) == NOTHING
+    assert forget_expired(postgres_database) == NOTHING | {"files": 1}
