@@ -15,7 +15,7 @@ from api.routing import GuardedRoute
 from api.schemas.job import JobOut, JobPage
 from api.schemas.members import SubjectId
 from core.domain.job import JobKind, JobStatus
-from core.services import jobs
+from core.services import jobs, retrying
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=GuardedRoute)
 _EVENTS: Responses = {
@@ -76,9 +76,14 @@ def cancel(job_id: Id, call: CallDep) -> Response:
 )
 @guarded(Guard(body="none", queues=True))
 def retry(job_id: Id, call: CallDep) -> Response:
-    """Begin a job that failed, was cancelled or came too late anew, as a new one."""
+    """Begin a job that failed, was cancelled or came too late anew, as a new one.
+
+    One job at a time makes a restoration or a checkpoint: where another one does so already, or has done so, the answer
+    is 409 and names it. So it is where the service's prior has changed since: send the request again. 404 where the
+    photo, or what was to be made, was deleted.
+    """
     with call.write() as session:
-        job = jobs.retry(session, call.owner_id, job_id, call.offer.prior)
+        job = retrying.retry(session, call.owner_id, job_id, call.offer.prior)
         shown = JobOut.of(call.view(session, job))
         return call.accepted(session, job, shown, lambda again: _shown(call, again, job.id))
 

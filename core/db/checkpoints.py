@@ -17,10 +17,13 @@ def insert(session: Session, checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint
 
 
-def get(session: Session, owner_id: str, checkpoint_id: str, subject_id: str | None = None) -> Checkpoint | None:
+def get(
+    session: Session, owner_id: str, checkpoint_id: str, subject_id: str | None = None, *, lock: bool = False
+) -> Checkpoint | None:
     """An owner's checkpoint; None too where it is not of that subject."""
     query = select(Checkpoint).where(Checkpoint.owner_id == owner_id, Checkpoint.id == checkpoint_id)
-    return session.scalars(query if subject_id is None else query.where(Checkpoint.subject_id == subject_id)).first()
+    query = query if subject_id is None else query.where(Checkpoint.subject_id == subject_id)
+    return session.scalars(query.with_for_update() if lock else query).first()
 
 
 def by_identity(session: Session, owner_id: str, subject_id: str, identity: str) -> Checkpoint | None:

@@ -125,3 +125,75 @@ def test_any_name_can_be_a_file_s(both, name):
     answer = both.client.post("/v1/files", files={"file": (name, photo(0))})
     assert answer.status_code == 201, answer.text
     assert both.client.get(answer.json()["links"]["content"]).status_code == 200
+
+
+def cancelled_restoration(api, **body):
+    job = api.restoration(mode="direct", **body)
+    api.made("POST", job["links"]["cancel"], 200)
+    return job
+
+
+def test_a_restoration_is_made_anew_by_one_job_however_often_it_is_retried(both):
+    job = cancelled_restoration(both)
+    answers = at_once(4, lambda _: both.client.post(job["links"]["retry"]))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    [again] = [answer.json() for answer in answers if answer.status_code == 202]
+    for refused in (answer.json() for answer in answers if answer.status_code == 409):
+        assert refused["code"] == "conflict"
+        assert again["id"] in refused["advice"]
+    pretend_worker.restore(both.database, both.store, again["id"])
+    assert both.client.get(f"{job['links']['restoration']}/image").status_code == 200
+    refused = both.client.post(job["links"]["retry"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert both.made("GET", job["links"]["restoration"], 200)["job_id"] == again["id"]
+
+
+def test_a_checkpoint_is_tuned_anew_by_one_job_however_often_it_is_retried(both):
+    subject_id = both.subject()
+    job = both.album(subject_id)
+    both.made("POST", job["links"]["cancel"], 200)
+    answers = at_once(4, lambda _: both.client.post(job["links"]["retry"]))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    [again] = [answer.json() for answer in answers if answer.status_code == 202]
+    both.made("POST", again["links"]["cancel"], 200)
+    third = both.made("POST", job["links"]["retry"], 202)  # the one before it has ended, so that this one may begin
+    pretend_worker.tune(both.database, both.store, third["id"])
+    assert both.made("GET", job["links"]["checkpoint"], 200)["status"] == "ready"
+    assert both.client.post(again["links"]["retry"]).status_code == 409
+
+
+def test_a_job_whose_photo_was_deleted_is_not_retried(both):
+    file_id = both.file()
+    job = both.made("POST", "/v1/restorations", 202, json={"input": {"file_id": file_id}, "mode": "direct"})
+    assert both.client.delete(f"/v1/files/{file_id}").status_code == 409
+    both.made("POST", job["links"]["cancel"], 200)
+    assert both.client.delete(f"/v1/files/{file_id}").status_code == 204
+    answer = both.client.post(job["links"]["retry"])
+    assert (answer.status_code, answer.json()["advice"]) == (404, "Send the photo again.")
+
+
+def test_a_photo_that_a_restoration_was_just_asked_for_is_not_deleted_meanwhile(both):
+    for _ in range(5):
+        file_id = both.file()
+        body = {"input": {"file_id": file_id}, "mode": "direct"}
+
+        def act(number, file_id=file_id, body=body):
+            if number:
+                return both.client.delete(f"/v1/files/{file_id}")
+            return both.client.post("/v1/restorations", json=body)
+
+        asked, deleted = at_once(2, act)
+        assert (asked.status_code, deleted.status_code) in {(202, 409), (404, 204)}
+
+
+def test_a_job_for_a_prior_that_is_not_the_service_s_any_more_is_not_retried(both):
+    tuning = both.album(both.subject())
+    for job in (cancelled_restoration(both), tuning):
+        both.made("POST", job["links"]["cancel"], 200)
+        with both.database.write() as session:
+            row = session.get_one(Job, job["id"])
+            row.prior_name, row.prior_sha256 = "another", "f" * 64
+        answer = both.client.post(job["links"]["retry"])
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert "another" in answer.json()["detail"]
+        assert answer.json()["advice"] in {"Send the photo again.", "Tune the album again."}
