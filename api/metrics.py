@@ -28,9 +28,17 @@ from core.services.figures import Figures, read_figures
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NO_ROUTE = "none"
 """The label of requests that no route answers: their paths are anybody's, and would be labels without end."""
+OTHER_METHOD = "other"
+"""The label of methods that HTTP does not have: a caller could invent them without end."""
+_METHODS = frozenset(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"])
 KEPT_SECONDS = 5.0
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each counter, of which nothing is read
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+def method_label(method: str) -> str:
+    """A request's method as a label, and as a word in a log line."""
+    return method if method in _METHODS else OTHER_METHOD
 
 
 class Metrics:
@@ -72,8 +80,9 @@ class Metrics:
             status: HTTP's.
             seconds: it took.
         """
-        self._requests.labels(method, route or NO_ROUTE, str(status)).inc()
-        self._seconds.labels(method, route or NO_ROUTE).observe(seconds)
+        label = method_label(method)
+        self._requests.labels(label, route or NO_ROUTE, str(status)).inc()
+        self._seconds.labels(label, route or NO_ROUTE).observe(seconds)
 
     def rendered(self) -> bytes:
         """In Prometheus' text format. Blocks: it asks the database."""

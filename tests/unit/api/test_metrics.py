@@ -37,6 +37,14 @@ def test_answers_are_counted_by_route_method_and_status(counted):
     assert found["heirloom_request_seconds_bucket", ("le", "0.025"), ("method", "GET"), route] == 1
 
 
+def test_methods_that_http_does_not_have_share_one_series(counted):
+    for number in range(20):
+        counted.answered(f"FOO{number}", None, 405, 0.001)
+    found = samples(counted.rendered())
+    assert found["heirloom_requests_total", ("method", "other"), ("route", "none"), ("status", "405")] == 20
+    assert b"FOO" not in counted.rendered()
+
+
 def test_requests_under_way_are_counted_even_when_they_fail(counted):
     def now():
         return samples(counted.rendered())[("heirloom_requests_in_flight",)]
