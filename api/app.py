@@ -67,7 +67,9 @@ def create_app(
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(HostGuard, allowed_hosts=settings.allowed_hosts, keyless=not settings.keys_required)
+    app.add_middleware(
+        HostGuard, allowed_hosts=settings.allowed_hosts, listens_on=settings.host, keyless=not settings.keys_required
+    )
     app.add_middleware(Surroundings, metrics=service.metrics)
     return app
 

@@ -47,6 +47,7 @@ class Call:
         self._key: str | None = None
         self._reserved = threading.Event()
         self._queued = False
+        self._job_id: str | None = None
 
     @property
     def owner_id(self) -> str:
@@ -172,6 +173,8 @@ class Call:
         """A transaction that is committed when the block ends; then workers are woken, if a job was accepted in it."""
         with self.service.database.write() as session:
             yield session
+        if self._job_id is not None:
+            self._request.state.job_id = self._job_id  # for the request's log line: it is true only now
         if self._queued:
             self.service.doorbell.ring()
 
@@ -203,6 +206,7 @@ class Call:
             new: whether workers are to be woken.
         """
         self._queued = new
+        self._job_id = job.id
         job_id, owner_id, ended = job.id, self.owner_id, JobStatus(job.status).terminal
         seconds = estimates.retry_after_seconds(self.view(session, job).forecast)
         headers = {"Location": f"/v1/jobs/{job_id}"} | ({} if ended else {"Retry-After": str(seconds)})

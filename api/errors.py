@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from api.schemas.problem import Cause, Problem
+from core import logs
 from core.domain import errors
 from core.domain.errors import HeirloomError
 from core.services.problems import title_of, type_of
@@ -53,6 +54,7 @@ _CODES = {
     413: "body_too_large",
     415: "unsupported_format",
 }
+_log = logs.get_logger(__name__)
 
 
 def status_of(error: HeirloomError) -> int:
@@ -96,16 +98,27 @@ def domain_problem(request: Request, error: Exception) -> JSONResponse:
     """For errors that Heirloom raises on purpose."""
     if not isinstance(error, HeirloomError):
         raise error
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log_failure(error)
     causes = [Cause(pointer=error.pointer, detail=error.message)] if error.pointer else []
     return problem_response(
         request,
-        status_of(error),
+        status,
         error.code,
         error.message,
         advice=error.advice,
         retryable=error.retryable,
         causes=causes,
     )
+
+
+def _log_failure(error: HeirloomError) -> None:
+    """The operator's to know, with the way it came; but a full queue is no fault, and passes by itself."""
+    if isinstance(error, errors.RequestError):
+        _log.warning("refused_for_now", error=error)
+    else:
+        _log.error("answer_failed", exc_info=error)
 
 
 def validation_problem(request: Request, error: Exception) -> JSONResponse:
@@ -170,8 +183,10 @@ def http_problem(request: Request, error: Exception) -> JSONResponse:
     return problem_response(request, status, _CODES.get(status, "invalid_request"), detail, headers=error.headers)
 
 
-def database_problem(request: Request, _error: Exception) -> JSONResponse:
+def database_problem(request: Request, error: Exception) -> JSONResponse:
     """For a database that does not answer: nothing was done, or all of it."""
+    cause = getattr(error, "orig", None)
+    _log.error("database_away", error=error, cause=cause, sqlstate=getattr(cause, "sqlstate", None))
     return problem_response(
         request,
         503,

@@ -1,21 +1,25 @@
 """What surrounds every request: its id, its log lines, its count, and an answer even where nobody foresaw the error."""
 
+import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem_response
-from api.metrics import Metrics
+from api.metrics import Metrics, method_label
 from core import logs
+from core.hosts import LOOPBACK_NAMES, host_name
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PROBES = frozenset({"/livez", "/readyz"})
+CLIENT_LEFT = 499
+"""What is counted and logged where nobody waited for the answer: HTTP has no status for it."""
 _log = logs.get_logger(__name__)
 
 
@@ -50,9 +54,9 @@ class Surroundings:
             try:
                 await self._app(scope, receive, sending)
             except ClientDisconnect:
-                _log.info("client_left", method=request.method)
+                pass  # nobody is there to be answered: the line says so
             except Exception:
-                _log.exception("request_failed", method=request.method)
+                _log.exception("request_failed", method=method_label(request.method))
                 if status:  # half of an answer is out: the server cuts the connection, so that nobody takes it for all
                     raise
                 response = problem_response(
@@ -64,24 +68,41 @@ class Surroundings:
                 )
                 await response(scope, receive, sending)
             finally:
-                route = scope.get("route")
-                path = getattr(route, "path", None)
-                self._metrics.answered(request.method, path, status or 499, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                route = getattr(scope.get("route"), "path", None)
+                self._metrics.answered(request.method, route, status or CLIENT_LEFT, seconds)
+                _write_line(request, route, status or CLIENT_LEFT, seconds)
+
+
+def _write_line(request: Request, route: str | None, status: int, seconds: float) -> None:
+    """One line of a request: no path, query, body, name or key, but the route's template, and the job it made."""
+    level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    if route in _PROBES:  # asked every few seconds, by those who see the answer
+        level = logging.DEBUG
+    if not logging.getLogger(__name__).isEnabledFor(level):
+        return
+    job_id = getattr(request.state, "job_id", None)
+    made = {} if job_id is None else {"job_id": job_id}
+    method = method_label(request.method)
+    _log.log(level, "request", method=method, route=route, status=status, seconds=round(seconds, 4), **made)
 
 
 class HostGuard:
     """Keeps other sites' pages from a service that asks for no key: by Host, and by Origin where one is sent."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str], *, keyless: bool) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str], *, listens_on: str, keyless: bool) -> None:
         """Wrap an application.
 
         Args:
             app: the application.
-            allowed_hosts: names that requests may carry; empty: loopback's when keyless, any otherwise.
+            allowed_hosts: names that requests may carry beside loopback's and its own, as `core.hosts.host_name` gives
+                them; empty: no further ones when keyless, any otherwise.
+            listens_on: the host that it is served on, and so its own name.
             keyless: without keys a page of another site could act as its reader.
         """
         self._app = app
-        self._hosts = frozenset(allowed_hosts) or (_LOOPBACK if keyless else frozenset())
+        further = frozenset(allowed_hosts)
+        self._hosts = further | LOOPBACK_NAMES | {host_name(listens_on)} if further or keyless else frozenset()
         self._keyless = keyless
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
