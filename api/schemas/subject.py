@@ -1,6 +1,5 @@
 """Subjects."""
 
-from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -57,7 +56,7 @@ class ConsentOut(Answered):
     """Who agreed, when, to what."""
 
     given_by: str
-    given_at: datetime
+    given_at: Instant
     statement: str
 
 

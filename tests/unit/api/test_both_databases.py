@@ -197,3 +197,10 @@ def test_a_job_for_a_prior_that_is_not_the_service_s_any_more_is_not_retried(bot
         assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
         assert "another" in answer.json()["detail"]
         assert answer.json()["advice"] in {"Send the photo again.", "Tune the album again."}
+
+
+def test_the_last_moment_that_there_is_can_be_named_and_none_after_it(both):
+    last = "9999-12-31T23:59:59.999999Z"
+    assert both.restoration(mode="direct", start_by=last)["start_by"] == last
+    body = {"input": {"file_id": both.file()}, "mode": "direct", "start_by": "9999-12-31T23:59:59-12:00"}
+    assert both.client.post("/v1/restorations", json=body).status_code == 422

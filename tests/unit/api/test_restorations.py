@@ -110,6 +110,7 @@ def test_k_is_refused_outside_the_prior_s_schedule_with_the_range_and_a_pointer(
         ({"faces": []}, "/faces"),
         ({"start_by": "2020-01-01T00:00:00Z"}, "/start_by"),
         ({"start_by": "2099-01-01T00:00:00"}, "/start_by"),
+        ({"start_by": "9999-12-31T23:59:59-12:00"}, "/start_by"),
         ({"input": {}}, "/input/file_id"),
         ({"input": {"file_id": "/etc/passwd"}}, "/input/file_id"),
     ],

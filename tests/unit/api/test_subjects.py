@@ -23,10 +23,23 @@ def test_the_consent_says_who_agreed_when_and_to_what(api):
     }
     made = api.made("POST", "/v1/subjects", 201, json=body)
     assert made["consent"]["given_by"] == "Ada"
-    assert made["consent"]["given_at"].startswith("2026-01-02T03:04:05")
+    assert made["consent"]["given_at"] == "2026-01-02T02:04:05.000000Z"
     assert "tuned" in made["consent"]["statement"]
     now = api.made("POST", "/v1/subjects", 201, json=body | {"consent": CONSENT})
     assert now["consent"]["given_at"] == now["created_at"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"])
+def test_a_consent_given_at_no_moment_of_utc_is_refused(api, moment):
+    consent = CONSENT | {"given_at": moment}
+    answer = api.client.post("/v1/subjects", json={"name": "Ada", "category": "person", "consent": consent})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/consent/given_at")
+
+
+def test_a_consent_of_long_ago_keeps_its_year(api):
+    consent = CONSENT | {"given_at": "0044-03-15T12:00:00Z"}
+    body = {"name": "Gaius", "category": "person", "consent": consent}
+    assert api.made("POST", "/v1/subjects", 201, json=body)["consent"]["given_at"] == "0044-03-15T12:00:00.000000Z"
 
 
 def test_a_subject_is_found_again_and_listed(api):
