@@ -1,6 +1,8 @@
 """What a worker writes when jobs end, without the work: tests of the API need its rows, not its pixels."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from core.db import blobs, queue
@@ -8,14 +10,18 @@ from core.db.session import Database, now_of
 from core.db.tables import AlbumPhoto, CandidateRow, Checkpoint, Job, Restoration, Subject, Worker
 from core.domain.ids import Prefix, new_id
 from core.domain.job import JobEvent
+from core.priors.locate import describe_prior
 from core.storage.base import BlobStore, write_blob
+from tests import rows
 from tests.small_photos import photo
 
 LEASE = timedelta(seconds=60)
+PRIORS = (rows.DIGEST, describe_prior("starter", Path()).sha256)
+"""Of jobs that tests put into the queue themselves, and of those that the service does."""
 WEIGHTS = b"weights" * 1000
 
 
-def register(database: Database, name: str = "pretended") -> str:
+def register(database: Database, name: str = "pretended", priors: Sequence[str] = PRIORS) -> str:
     """A worker that is alive."""
     with database.write() as session:
         now = now_of(session)
@@ -24,7 +30,7 @@ def register(database: Database, name: str = "pretended") -> str:
             name=name,
             device="cpu",
             precision="fp32",
-            priors=[],
+            priors=list(priors),
             state="idle",
             job_ids=[],
             metrics={},

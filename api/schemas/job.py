@@ -22,7 +22,7 @@ class Progress(Answered):
 
 
 class Warned(Answered):
-    """Something that its owner should know, though the job succeeded."""
+    """Something that its owner should know, though the job succeeded, or why it waits."""
 
     code: str
     detail: str
@@ -104,7 +104,7 @@ class JobOut(Answered):
             start_by=job.start_by,
             expires_at=job.expires_at,
             error=problem_of(job.error),
-            warnings=[Warned.model_validate(warning) for warning in job.warnings],
+            warnings=[Warned.model_validate(warning) for warning in view.warnings],
             metrics=job.metrics,
             links=_links(job),
         )

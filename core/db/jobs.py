@@ -61,18 +61,6 @@ def count_open(session: Session, owner_id: str) -> int:
     return session.scalar(query) or 0
 
 
-def recent_seconds(session: Session, kind: str, recipe_digest: str, prior_sha256: str, most: int = 20) -> list[float]:
-    """How long the last jobs of one kind, recipe and prior ran, newest first: what an estimate is made from."""
-    query = (
-        select(Job.run_seconds)
-        .where(Job.status == JobStatus.SUCCEEDED, Job.kind == kind, Job.run_seconds.is_not(None))
-        .where(Job.recipe_digest == recipe_digest, Job.prior_sha256 == prior_sha256)
-        .order_by(Job.finished_at.desc())
-        .limit(most)
-    )
-    return [seconds for seconds in session.scalars(query) if seconds is not None]
-
-
 def restoring_with(session: Session, owner_id: str, checkpoint_id: str) -> bool:
     """Whether a restoration that has not ended needs a checkpoint."""
     query = (

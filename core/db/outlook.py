@@ -1,40 +1,53 @@
 """What stands in the queue, and how long such jobs took: what an estimate is made from."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.db.queue import QUEUED, RUNNING
-from core.db.tables import Job
-from core.domain.job import JobStatus
+from core.db.tables import Job, JobEventRow
+from core.domain.job import JobEvent, JobStatus
 
-Work = tuple[str, str, str]
-"""What decides how long a job runs, about: its kind, its recipe's digest, its prior's hash."""
 Place = tuple[int, str]
 """Where a job stands: the smaller one is claimed first."""
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Alike(NamedTuple):
+    """What jobs have in common whose times tell about each other's."""
+
+    kind: str
+    recipe_digest: str
+    prior_sha256: str
+
+
+class Work(NamedTuple):
+    """What decides how long a job runs, about: what it is, and how many network forwards it takes."""
+
+    alike: Alike
+    forwards: int
+
+
+class Waiting(NamedTuple):
     """A queued job."""
 
     place: Place
     work: Work
 
 
-@dataclass(frozen=True)
-class Running:
-    """A job in a worker's hands."""
+class Running(NamedTuple):
+    """A job in a worker's hands since `claimed_at`; jobs of one worker share one run."""
 
+    job_id: str
     work: Work
-    started_at: datetime | None
+    worker_id: str | None
+    claimed_at: datetime | None
 
 
 def work_of(job: Job) -> Work:
     """What decides how long a job runs."""
-    return job.kind, job.recipe_digest, job.prior_sha256
+    return Work(Alike(job.kind, job.recipe_digest, job.prior_sha256), job.cost_forwards)
 
 
 def place_of(job: Job) -> Place:
@@ -44,15 +57,38 @@ def place_of(job: Job) -> Place:
 
 def waiting(session: Session) -> list[Waiting]:
     """The queue, in its order."""
-    query = select(Job.priority, Job.id, Job.kind, Job.recipe_digest, Job.prior_sha256).where(QUEUED)
-    found = session.execute(query.order_by(Job.priority.desc(), Job.id))
-    return [Waiting((-priority, job_id), (kind, digest, prior)) for priority, job_id, kind, digest, prior in found]
+    query = select(Job.priority, Job.id, *_WORK).where(QUEUED).order_by(Job.priority.desc(), Job.id)
+    return [
+        Waiting((-priority, job_id), Work(Alike(*alike), forwards))
+        for priority, job_id, *alike, forwards in session.execute(query)
+    ]
 
 
 def running(session: Session) -> list[Running]:
-    """The jobs that workers have at this moment, and since when."""
-    query = select(Job.kind, Job.recipe_digest, Job.prior_sha256, Job.started_at).where(RUNNING)
-    return [Running((kind, digest, prior), since) for kind, digest, prior, since in session.execute(query)]
+    """The jobs that workers have at this moment, and since when: an attempt's own beginning, not the job's."""
+    claims = select(func.max(JobEventRow.at)).where(
+        JobEventRow.job_id == Job.id, JobEventRow.type == JobEvent.CLAIMED.value
+    )
+    query = select(Job.id, Job.worker_id, claims.correlate(Job).scalar_subquery(), *_WORK).where(RUNNING)
+    return [
+        Running(job_id, Work(Alike(*alike), forwards), worker_id, since)
+        for job_id, worker_id, since, *alike, forwards in session.execute(query)
+    ]
+
+
+_WORK = (Job.kind, Job.recipe_digest, Job.prior_sha256, Job.cost_forwards)
+
+
+def measured(session: Session, alike: Alike, most: int = 20) -> list[tuple[float, int]]:
+    """How long the last such jobs ran, newest first: seconds, and the network forwards that they took."""
+    query = (
+        select(Job.run_seconds, Job.cost_forwards)
+        .where(Job.status == JobStatus.SUCCEEDED, Job.kind == alike.kind, Job.run_seconds.is_not(None))
+        .where(Job.recipe_digest == alike.recipe_digest, Job.prior_sha256 == alike.prior_sha256)
+        .order_by(Job.finished_at.desc())
+        .limit(most)
+    )
+    return [(seconds, forwards) for seconds, forwards in session.execute(query) if seconds is not None]
 
 
 def latest_seconds(session: Session, most: int = 20) -> list[float]:

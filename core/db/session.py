@@ -28,6 +28,7 @@ _NETWORK = {
     "tcp_user_timeout": 20_000,
 }
 """A database host that vanishes answers nothing at all: without these a query to it waits for many minutes."""
+_WRITES = "writes"
 _WAL_SAFE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """Older libraries can corrupt a database when its write-ahead log is reset."""
 
@@ -66,6 +67,7 @@ class Database:
         """
         with self._turns(), Session(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            session.info[_WRITES] = True
             try:
                 yield session
                 session.commit()
@@ -107,6 +109,11 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def writes(session: Session) -> bool:
+    """Whether the transaction may write: what it sees, others may never see."""
+    return _WRITES in session.info
 
 
 def now_of(session: Session) -> datetime:

@@ -1,30 +1,32 @@
 """How long something will take: from what was measured here, and nothing where nothing was measured.
 
-Everybody who polls asks about the same queue: it is looked at once a second, not once a poll.
+Everybody who polls asks about the same queue: it is looked at once a second, not once a poll. A transaction that writes
+looks for itself: it sees its own new job, and may yet come to nothing.
 """
 
 import time
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
-from math import isnan, nan
+from math import isnan
 from statistics import median
 
 from sqlalchemy.orm import Session
 
-from core.db import jobs, outlook, workers
+from core.db import outlook, workers
 from core.db.outlook import Place, Running, Work, place_of, work_of
-from core.db.session import now_of
+from core.db.session import now_of, writes
 from core.db.tables import Job
 from core.domain.job import JobStatus
+from core.services.timings import UNKNOWN, Timings
 
 SOONEST_SECONDS = 1
 LATEST_SECONDS = 60
 """Nobody is told to come back later than this: workers may be added meanwhile."""
 _UNKNOWN_SECONDS = 5
-_UNKNOWN = nan
-"""Of work that was never measured; whatever is added to it is unknown too."""
+_OWN_LOOK = "heirloom_queue"
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,33 @@ class Forecast:
     Attributes:
         queue_position: 1 for the next one; None for one that is not queued.
         eta_seconds: until it has ended; None where nothing alike was measured, or no worker is there.
+        lacks_prior: workers are there, and none has the prior of this queued job.
     """
 
     queue_position: int | None = None
     eta_seconds: float | None = None
+    lacks_prior: bool = False
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one worker has in hand: a job, or several in one batch that end together.
+
+    Attributes:
+        job_ids: the jobs.
+        since: when it claimed them.
+        seconds: what they usually take together; NaN where that is unknown.
+    """
+
+    job_ids: frozenset[str]
+    since: datetime | None
+    seconds: float
+
+    def left(self, now: datetime) -> float:
+        """Seconds until it ends; 0 where it takes longer than usual."""
+        if self.since is None or isnan(self.seconds):
+            return UNKNOWN
+        return max(0.0, self.seconds - (now - self.since).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -46,21 +71,35 @@ class _Queue:
 
     Attributes:
         seen_at: by this process's clock.
-        now: by the database's.
+        found_at: by the database's.
         places: of the queued jobs, in order.
         seconds_before: of each place, and one more: what the jobs before it take together; NaN where that is unknown.
-        running: in workers' hands.
-        workers: how many are alive.
-        usual: seconds of every work that was asked about; NaN where none was measured.
+        runs: in workers' hands.
+        priors: hashes of the priors that each live worker has.
     """
 
     seen_at: float
-    now: datetime
+    found_at: datetime
     places: list[Place]
     seconds_before: list[float]
-    running: list[Running]
-    workers: int
-    usual: dict[Work, float]
+    runs: list[_Run]
+    priors: list[frozenset[str]]
+
+    def knows(self, job: Job) -> bool:
+        """Whether the job was there already."""
+        if job.status == JobStatus.RUNNING:
+            return self.run_of(job) is not None
+        place = place_of(job)
+        return place in self.places[bisect_left(self.places, place) :][:1]
+
+    def run_of(self, job: Job) -> _Run | None:
+        """The run in which it is."""
+        return next((run for run in self.runs if job.id in run.job_ids), None)
+
+    @property
+    def now(self) -> datetime:
+        """By the database's clock, about."""
+        return self.found_at + timedelta(seconds=time.monotonic() - self.seen_at)
 
 
 class Forecaster:
@@ -71,68 +110,75 @@ class Forecaster:
 
         Args:
             worker_life: a worker that was not heard of for so long is taken for gone.
-            kept_seconds: how long one look at the queue serves.
+            kept_seconds: how long one look at the queue serves those whose jobs were there.
         """
         self.kept_seconds = kept_seconds
         self._worker_life = worker_life
         self._queue: _Queue | None = None
+        self._timings = Timings()
 
     def of(self, session: Session, job: Job) -> Forecast:
-        """A job's outlook; the database is asked only where the last look was too long ago."""
+        """A job's outlook; the database is asked only where the last look was too long ago, or did not see this job."""
         if job.status == JobStatus.RUNNING:
-            queue = self._look(session)
-            return Forecast(eta_seconds=_known(_left(queue, session, Running(work_of(job), job.started_at))))
+            queue = self._look(session, job)
+            run = queue.run_of(job)
+            return Forecast(eta_seconds=None if run is None else _known(run.left(queue.now)))
         if job.status != JobStatus.QUEUED:
             return Forecast()
-        queue = self._look(session)
+        queue = self._look(session, job)
         index = bisect_left(queue.places, place_of(job))
-        if not queue.workers:
-            return Forecast(index + 1)
-        before = queue.seconds_before[index] + sum(_left(queue, session, one) for one in queue.running)
-        return Forecast(index + 1, _known(before / queue.workers + _usual(queue, session, work_of(job))))
+        if not any(job.prior_sha256 in priors for priors in queue.priors):
+            return Forecast(index + 1, lacks_prior=bool(queue.priors))
+        now = queue.now
+        before = queue.seconds_before[index] + sum(run.left(now) for run in queue.runs)
+        own = self._timings.seconds(session, work_of(job), self.kept_seconds)
+        return Forecast(index + 1, _known(before / len(queue.priors) + own))
 
     def seconds_until_room(self, session: Session) -> int:
         """When the queue is likely to have moved on: a job's usual time over the live workers."""
         measured = outlook.latest_seconds(session)
         if not measured:
             return LATEST_SECONDS
-        return _asked_again(median(measured) / max(1, self._look(session).workers))
+        return _asked_again(median(measured) / max(1, len(self._look(session).priors)))
 
-    def _look(self, session: Session) -> _Queue:
-        queue = self._queue
-        if queue is None or time.monotonic() - queue.seen_at >= self.kept_seconds:
-            waiting = outlook.waiting(session)
-            usual = {work: _measured(session, work) for work in {one.work for one in waiting}}
-            queue = self._queue = _Queue(
-                seen_at=time.monotonic(),
-                now=now_of(session),
-                places=[one.place for one in waiting],
-                seconds_before=list(accumulate((usual[one.work] for one in waiting), initial=0.0)),
-                running=outlook.running(session),
-                workers=len(workers.alive(session, self._worker_life)),
-                usual=usual,
-            )
+    def _look(self, session: Session, job: Job | None = None) -> _Queue:
+        for known in (self._queue, session.info.get(_OWN_LOOK)):
+            fresh = known is not None and time.monotonic() - known.seen_at < self.kept_seconds
+            if known is not None and fresh and (job is None or known.knows(job)):
+                return known
+        queue = self._found(session)
+        if writes(session):
+            session.info[_OWN_LOOK] = queue
+        else:
+            self._queue = queue
         return queue
 
+    def _found(self, session: Session) -> _Queue:
+        waiting, running = outlook.waiting(session), outlook.running(session)
+        priors = [frozenset(worker.priors) for worker in workers.alive(session, self._worker_life)]
+        usual = {
+            work: self._timings.seconds(session, work, self.kept_seconds)
+            for work in {one.work for one in waiting} | {one.work for one in running}
+        }
+        in_hand: dict[str | None, list[Running]] = defaultdict(list)
+        for one in running:
+            in_hand[one.worker_id].append(one)
+        # What nobody has the prior for is in nobody's way.
+        loads = [usual[work] if any(work.alike.prior_sha256 in one for one in priors) else 0.0 for _, work in waiting]
+        return _Queue(
+            seen_at=time.monotonic(),
+            found_at=now_of(session),
+            places=[one.place for one in waiting],
+            seconds_before=list(accumulate(loads, initial=0.0)),
+            runs=[_run(jobs, usual) for jobs in in_hand.values()],
+            priors=priors,
+        )
 
-def _left(queue: _Queue, session: Session, job: Running) -> float:
-    """What is left of a running job, in seconds."""
-    if job.started_at is None:
-        return _UNKNOWN
-    gone = (queue.now - job.started_at).total_seconds() + time.monotonic() - queue.seen_at
-    usual = _usual(queue, session, job.work)
-    return usual if isnan(usual) else max(0.0, usual - gone)
 
-
-def _usual(queue: _Queue, session: Session, work: Work) -> float:
-    if work not in queue.usual:
-        queue.usual[work] = _measured(session, work)
-    return queue.usual[work]
-
-
-def _measured(session: Session, work: Work) -> float:
-    seconds = jobs.recent_seconds(session, *work)
-    return median(seconds) if seconds else _UNKNOWN
+def _run(jobs: list[Running], usual: dict[Work, float]) -> _Run:
+    since = min((job.claimed_at for job in jobs if job.claimed_at is not None), default=None)
+    # Each measured time is a job's own share of its batch: all of them together are the batch's.
+    return _Run(frozenset(job.job_id for job in jobs), since, sum(usual[job.work] for job in jobs))
 
 
 def _known(seconds: float) -> float | None:

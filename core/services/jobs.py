@@ -22,6 +22,19 @@ class JobView:
     job: Job
     forecast: Forecast
 
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """The job's own, and why it waits where nobody will take it as things are."""
+        return [*self.job.warnings, *([_no_prior(self.job)] if self.forecast.lacks_prior else [])]
+
+
+def _no_prior(job: Job) -> dict[str, str]:
+    return {
+        "code": "prior_unavailable",
+        "detail": f"No live worker has the prior that this job was made for, {job.prior_name!r}.",
+        "advice": "It waits for one that has. For the service's present prior, cancel it and send the request again.",
+    }
+
 
 def view(session: Session, job: Job, forecaster: Forecaster) -> JobView:
     """A job and its outlook."""

@@ -114,7 +114,7 @@ def _refuse_second(session: Session, job: Job, made_by: str | None) -> None:
 
 
 def _check_prior(job: Job, prior: PriorSpec) -> None:
-    """Refuse what no worker would take: they have the service's prior."""
+    """Refuse another prior than the service offers: no new request could ask for it, and no worker need have it."""
     if job.prior_sha256 == prior.sha256:
         return
     what = "Send the photo again." if job.kind == JobKind.RESTORATION else "Tune the album again."

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from core.db.session import now_of
-from core.db.tables import Job, Worker
+from core.db.tables import Job, JobEventRow, Worker
 from core.domain.job import JobEvent
 from tests import pretend_worker
 
@@ -146,12 +146,12 @@ def test_a_running_job_s_time_left_runs_down_and_stands_before_the_queued_ones(a
     running = api.restoration(mode="direct")
     pretend_worker.claim(api.database, running["id"])
     with api.database.write() as session:
-        session.get_one(Job, running["id"]).started_at = now_of(session) - timedelta(seconds=40)
+        session.query(JobEventRow).filter_by(type="claimed", job_id=running["id"]).one().at -= timedelta(seconds=40)
     left = api.made("GET", running["links"]["self"], 200)["eta_seconds"]
     assert 50 < left <= 60
     assert 150 < api.restoration(mode="direct")["eta_seconds"] <= 160
     with api.database.write() as session:
-        session.get_one(Job, running["id"]).started_at = now_of(session) - timedelta(seconds=400)
+        session.query(JobEventRow).filter_by(type="claimed", job_id=running["id"]).one().at -= timedelta(seconds=360)
     assert api.made("GET", running["links"]["self"], 200)["eta_seconds"] == 0
 
 
@@ -170,3 +170,24 @@ def test_the_answer_says_when_to_ask_again(api):
     pretend_worker.restore(api.database, api.store, done["id"], run_seconds=17.0)
     answer = api.client.post("/v1/restorations", json={"input": {"file_id": api.file()}, "mode": "direct"})
     assert answer.headers["retry-after"] == "17"
+
+
+def test_a_job_whose_prior_no_worker_has_says_why_it_waits(api):
+    job = api.restoration(mode="direct")
+    with api.database.write() as session:
+        row = session.get_one(Job, job["id"])
+        row.prior_name, row.prior_sha256 = "another", "f" * 64
+    assert api.made("GET", job["links"]["self"], 200)["warnings"] == []  # no worker is there at all
+    pretend_worker.register(api.database)
+    found = api.made("GET", job["links"]["self"], 200)
+    assert (found["status"], found["eta_seconds"]) == ("queued", None)
+    assert found["warnings"][0]["code"] == "prior_unavailable"
+    assert "'another'" in found["warnings"][0]["detail"]
+    assert api.restoration(mode="direct")["warnings"] == []
+    api.made("POST", job["links"]["cancel"], 200)
+    assert api.made("GET", job["links"]["self"], 200)["warnings"] == []
+
+
+def test_each_of_several_jobs_in_a_row_has_a_place_of_its_own(api):
+    api.client.app.state.service.forecaster.kept_seconds = 3600.0
+    assert [api.restoration(mode="direct")["queue_position"] for _ in range(5)] == [1, 2, 3, 4, 5]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from core.db import jobs, queue
+from core.db import jobs, outlook, queue
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import InvalidTransitionError, LeaseLostError
@@ -249,7 +249,7 @@ def test_what_is_counted_is_what_is_there(database):
     with database.read() as session:
         assert (queue.depth(session), jobs.count_open(session, rows.OWNER)) == (1, 2)
         assert jobs.position(session, session.get_one(Job, first)) is None
-        assert jobs.recent_seconds(session, "restoration", rows.DIGEST, rows.DIGEST) == [1.5]
+        assert outlook.measured(session, outlook.work_of(session.get_one(Job, first)).alike) == [(1.5, 0)]
 
 
 def test_a_claim_is_found_by_the_queue_s_own_index(database):

@@ -1,7 +1,10 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from core.db import jobs
+from core.db.session import now_of
+from core.db.tables import Job, JobEventRow
 from core.domain.job import JobEvent
 from core.services.estimates import Forecast, Forecaster, retry_after_seconds
 from tests import pretend_worker, rows
@@ -45,7 +48,7 @@ def test_who_comes_first_by_priority_is_before(database):
 
 @pytest.mark.parametrize("other", [{"recipe_digest": "b" * 64}, {"prior_sha256": "c" * 64}, {"kind": "checkpoint"}])
 def test_where_one_job_ahead_was_never_measured_nothing_is_promised(database, other):
-    pretend_worker.register(database)
+    pretend_worker.register(database, priors=(rows.DIGEST, "c" * 64))
     measured(database, 5.0)
     before = rows.put(database)
     rows.put(database, **other)
@@ -75,17 +78,85 @@ def test_the_queue_is_looked_at_once_for_all_who_ask_in_the_same_moment(sqlite_d
     assert foretold(sqlite_database, second, forecaster).queue_position == 1
 
 
-def test_a_running_job_counts_from_its_first_attempt(sqlite_database):
-    pretend_worker.register(sqlite_database)
-    measured(sqlite_database, 100.0)
-    running = rows.put(sqlite_database)
-    pretend_worker.claim(sqlite_database, running)
-    with sqlite_database.write() as session:
-        session.get_one(type(rows.look(sqlite_database, running)), running).started_at = datetime.now(UTC) - timedelta(
-            seconds=30
-        )
-    left = foretold(sqlite_database, running).eta_seconds
-    assert 60 < left <= 70
+def test_a_job_of_more_forwards_takes_so_much_longer_unless_such_ones_were_measured(database):
+    pretend_worker.register(database)
+    measured(database, 2.0, cost_forwards=20)
+    measured(database, 3.0, cost_forwards=30)
+    eight = rows.put(database, cost_forwards=160)
+    assert foretold(database, eight) == Forecast(1, 16.0)
+    after = rows.put(database, cost_forwards=20)
+    assert foretold(database, after) == Forecast(2, 18.0)
+    measured(database, 9.0, cost_forwards=160)  # what a job takes beside its forwards does not grow with them
+    assert foretold(database, eight) == Forecast(1, 9.0)
+    nothing = rows.put(database, cost_forwards=0)
+    assert foretold(database, nothing) == Forecast(3, None)
+
+
+def claimed_ago(database, seconds, *job_ids, **columns):
+    for job_id in job_ids:
+        pretend_worker.claim(database, job_id, **columns)
+        with database.write() as session:
+            claims = session.query(JobEventRow).filter_by(job_id=job_id, type="claimed")
+            claims.order_by(JobEventRow.id.desc()).first().at = now_of(session) - timedelta(seconds=seconds)
+
+
+def test_a_running_job_counts_from_its_own_attempt(database):
+    pretend_worker.register(database)
+    measured(database, 100.0)
+    running = rows.put(database)
+    claimed_ago(database, 500, running)
+    assert foretold(database, running).eta_seconds == 0
+    pretend_worker.end(database, running, JobEvent.DRAINED)
+    claimed_ago(database, 30, running)
+    assert 60 < foretold(database, running).eta_seconds <= 70
+
+
+def test_a_batch_ends_when_all_of_it_has_had_its_time(database):
+    pretend_worker.register(database)
+    measured(database, 10.0)
+    batch = [rows.put(database) for _ in range(4)]
+    last = rows.put(database)
+    claimed_ago(database, 15, *batch)
+    for job_id in batch:
+        assert 20 < foretold(database, job_id).eta_seconds <= 25
+    assert 30 < foretold(database, last).eta_seconds <= 35
+    other = rows.put(database)
+    claimed_ago(database, 4, other, worker_id="wkr_other")
+    assert 5 < foretold(database, other).eta_seconds <= 6
+
+
+def test_what_no_live_worker_has_the_prior_for_is_said_to_lack_it_and_is_in_nobody_s_way(database):
+    lost = rows.put(database, prior_sha256="c" * 64)
+    assert foretold(database, lost) == Forecast(1, None)  # nobody is there: the right one may be about to start
+    pretend_worker.register(database)
+    measured(database, 5.0)
+    behind = rows.put(database)
+    assert foretold(database, lost) == Forecast(1, None, lacks_prior=True)
+    assert foretold(database, behind) == Forecast(2, 5.0)
+    pretend_worker.register(database, "second", priors=["c" * 64])
+    assert foretold(database, lost) == Forecast(1, None)
+
+
+def test_a_job_that_the_last_look_did_not_see_is_looked_for(database):
+    forecaster = Forecaster(LIFE, kept_seconds=3600.0)
+    places = []
+    for _ in range(5):
+        with database.write() as session:
+            job = jobs.insert(session, rows.job())
+            places.append(forecaster.of(session, job).queue_position)
+    assert places == [1, 2, 3, 4, 5]
+    assert foretold(database, job.id, forecaster).queue_position == 5
+
+
+def test_a_look_at_what_comes_to_nothing_is_nobody_else_s(database):
+    forecaster = Forecaster(LIFE, kept_seconds=3600.0)
+    first = rows.put(database)
+    with pytest.raises(ZeroDivisionError), database.write() as session:  # noqa: PT012  # the rollback is the point
+        high = jobs.insert(session, rows.job(priority=1))
+        assert forecaster.of(session, high).queue_position == 1
+        assert forecaster.of(session, session.get_one(Job, first)).queue_position == 2
+        raise ZeroDivisionError
+    assert foretold(database, first, forecaster).queue_position == 1
 
 
 @pytest.mark.parametrize(("eta", "seconds"), [(None, 5), (0.0, 1), (17.4, 17), (9999.0, 60)])
