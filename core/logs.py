@@ -4,7 +4,7 @@
     with logs.bound(job_id=job.id):
         log.info("stage_done", stage="restore", seconds=3.2)
 
-An event is a constant, what varies stands in fields. Whatever was bound (`request_id`, `job_id`, `worker_id`) is on
+An event is a constant, what varies stands in fields. Whatever was bound (`request_id`, `job_id`, `worker_id`, …) is on
 every line of that task or thread. What may not be in a log is taken out here, not where lines are written:
 `core/redaction.py`.
 """
@@ -45,8 +45,8 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 @contextmanager
-def bound(**ids: str) -> Iterator[None]:
-    """Put ids on every line inside the block, in this task or thread: `request_id`, `job_id`, `worker_id`.
+def bound(**ids: str | list[str]) -> Iterator[None]:
+    """Put ids on every line inside the block, in this task or thread: `request_id`, `job_id`, `job_ids`, `worker_id`.
 
     A thread that is started inside begins without them: bind there again.
     """

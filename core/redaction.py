@@ -69,11 +69,16 @@ def _frames(trace: TracebackType | None) -> list[str]:
 
 
 def plain(value: Any, secrets: Iterable[str] = ()) -> Any:  # noqa: ANN401  # whatever a log line was given
-    """A field's value as a line may carry it: numbers as they are, texts scrubbed, errors told, bytes counted."""
+    """A field's value as a line may carry it: numbers as they are, texts scrubbed, errors told, bytes counted.
+
+    Of a list, each part is.
+    """
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
         return scrubbed(value, secrets)
+    if isinstance(value, list | tuple):
+        return [plain(part, secrets) for part in value]
     if isinstance(value, BaseException):
         return told(value)
     if isinstance(value, bytes | bytearray | memoryview):

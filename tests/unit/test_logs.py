@@ -55,6 +55,12 @@ def test_ids_that_were_bound_are_on_every_line_of_the_block_those_of_libraries_t
     assert "request_id" not in outside
 
 
+def test_several_ids_are_a_list(lines):
+    with logs.bound(job_ids=["job_1", f"job_2 {WITHHELD}"]):
+        logs.get_logger("worker").info("inside")
+    assert [line["job_ids"] for line in lines()] == [["job_1", "job_2 ***"]]
+
+
 def test_another_thread_has_ids_of_its_own(lines):
     def other():
         with logs.bound(job_id="job_2"):
