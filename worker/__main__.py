@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from core import logs
 from core.domain.errors import HeirloomError
@@ -26,15 +27,20 @@ def run_worker(settings: Settings) -> None:
         if worker.drain.requested:
             os._exit(128 + number)
         worker.stop()
-        # A step that takes longer than the drain may: the lease runs out, and another goes on from what is stored.
-        timer = threading.Timer(settings.drain_seconds + _GRACE_SECONDS, os._exit, (1,))
-        timer.daemon = True
-        timer.start()
+        # A step may take longer than a drain: the jobs go back all the same, and another goes on from what is stored.
+        _in(settings.drain_seconds, worker.runner.hand_back)
+        _in(settings.drain_seconds + _GRACE_SECONDS, os._exit, 1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     with worker:
         worker.run()
+
+
+def _in(seconds: float, action: Callable[..., object], *arguments: object) -> None:
+    timer = threading.Timer(seconds, action, arguments)
+    timer.daemon = True
+    timer.start()
 
 
 def main() -> int:

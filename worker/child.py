@@ -32,11 +32,12 @@ class Child:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the step in hand, and give the jobs back; what takes longer is left to the lease."""
+        """Finish the step in hand, and give the jobs back; where it takes too long, give them back without it."""
         self.worker.stop()
         self._thread.join(self._drain_seconds)
         if self._thread.is_alive():
             _log.error("drain_took_too_long", drain_seconds=self._drain_seconds)
+            self.worker.runner.hand_back()
 
     def _work(self) -> None:
         try:

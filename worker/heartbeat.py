@@ -60,6 +60,11 @@ class Heartbeat:
             self._held = ()
             self._due_at = 0.0
 
+    @property
+    def held(self) -> tuple[HeldJob, ...]:
+        """The jobs of the block there is still something to do for."""
+        return tuple(one for one in self._held if one.open)
+
     def sure_of(self, held: HeldJob) -> bool:
         """Whether the database confirmed a job lately enough, three quarters of a lease, to go on with it."""
         return held.clock() - held.confirmed_at <= 0.75 * self._lease.total_seconds()
@@ -67,7 +72,7 @@ class Heartbeat:
     def beat(self) -> None:
         """One round: the jobs, then the worker itself."""
         due = self._clock() >= self._due_at
-        held = [one for one in self._held if one.open]
+        held = self.held
         try:
             for one in held:
                 if due or one.has_news:

@@ -58,7 +58,7 @@ class WorkerProcess:
         self.watchdog = Watchdog(settings.stall_seconds)
         self.heartbeat = Heartbeat(self._database, self.presence, settings.lease, settings.heartbeat_seconds)
         patience = Patience(self._database, settings.lease_seconds, self.drain, self.watchdog)
-        runner = Runner(
+        self.runner = Runner(
             self.gpu,
             blobs,
             patience,
@@ -69,7 +69,7 @@ class WorkerProcess:
             settings.checkpoint_days,
         )
         claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
-        self.loop = Loop(self._database, claim, runner.run, self.drain, settings.poll_seconds)
+        self.loop = Loop(self._database, claim, self.runner.run, self.drain, settings.poll_seconds)
         self.reaper = Reaper(self._database, settings.lease, settings.reap_seconds, Housekeeping(self._database, blobs))
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 """Runs claimed jobs: the one place where the pipeline and the database meet."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import cast
@@ -76,16 +77,40 @@ class Runner:
             members: one job, or several restorations with one `batch_key`.
         """
         self._gpu.start_measuring()
-        with logs.bound(job_id=members[0].id), self._heartbeat.holding(members), self._watchdog.working():
+        with self._heartbeat.holding(members), self._watchdog.working():
+            if not self._run(members):
+                self._gpu.clear()
+                for held in members:
+                    if held.open:
+                        self._run([held])
+        self._gpu.trim()
+
+    def hand_back(self) -> None:
+        """Give the jobs in hand back where a drain's time is over and the step in hand is not; from any thread.
+
+        The database knows then that they are not this attempt's any more: what the step still brings is not written.
+        """
+        held = self._heartbeat.held
+        if held:
+            _log.warning("handed_back_within_a_step", job_ids=[one.id for one in held])
+        self._leave(held, self._endings.drained)
+
+    def _run(self, members: Sequence[HeldJob]) -> bool:
+        """Run jobs together; False where an error of one, nobody knows which, stopped several: each runs alone then."""
+        with _named_in_log(members):
             try:
                 self._work(members)
             except (CancelledError, DrainedError):
                 self._leave(members, self._endings.drained)
-            except LeaseLostError as error:
-                _log.warning("run_dropped", error=error)
             except Exception as error:  # whatever a job meets is its own end, not the worker's
-                self._fail(members, error)
-        self._gpu.trim()
+                if len(members) > 1 and not isinstance(error, AWAY):
+                    _log.warning("run_apart", error=error, exc_info=error)
+                    return False
+                if isinstance(error, LeaseLostError):
+                    _log.warning("run_dropped", error=error)
+                else:
+                    self._fail(members, error)
+        return True
 
     def _work(self, members: Sequence[HeldJob]) -> None:
         if members[0].job.kind == JobKind.RESTORATION:
@@ -185,6 +210,13 @@ class Runner:
                 except (LeaseLostError, DrainedError, StorageError, *AWAY) as error:
                     held.lost = True
                     _log.warning("end_not_written", error=error)
+
+
+def _named_in_log(members: Sequence[HeldJob]) -> AbstractContextManager[None]:
+    """Which jobs a line is about: one, or all of a batch."""
+    if len(members) == 1:
+        return logs.bound(job_id=members[0].id)
+    return logs.bound(job_ids=[held.id for held in members])
 
 
 def _quad(index: int, calls: Sequence[StageCall], group: Group) -> np.ndarray | None:

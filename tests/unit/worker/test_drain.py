@@ -1,8 +1,12 @@
+import threading
+
 import pytest
 
 from core.db.tables import Checkpoint, Job
+from core.domain.errors import LeaseLostError
 from tests.benches import at_step, crops, portraits, tiny_recipe
 from worker.drain import Drain
+from worker.endings import Endings
 from worker.held import HeldJob
 from worker.process import WorkerProcess
 
@@ -60,6 +64,50 @@ def test_a_drained_worker_takes_nothing_more(bench, worker):
     worker.loop.run_until_drained()
     assert {bench.job(job).status for job in jobs} == {"queued"}
     assert [bench.job(job).attempt for job in jobs] == [1, 0]
+
+
+def test_a_drain_whose_time_is_over_hands_back_what_the_step_in_hand_holds_without_a_mark(
+    bench, worker, another, album
+):
+    job = album()
+    stored = []
+
+    def time_is_over():
+        worker.stop()
+        watching = threading.Thread(target=worker.runner.hand_back)
+        watching.start()
+        watching.join()
+        stored.append(bench.outputs(job))
+
+    at_step(worker, 30, time_is_over)
+    worker.loop.run_until_drained()
+    back = bench.job(job)
+    assert (back.status, back.crashes, back.faults, back.run_after) == ("queued", 0, 0, None)
+    assert bench.outputs(job) == stored[0]
+    assert bench.events(job).count("drained") == 1
+    another.loop.run_until_empty()
+    assert (bench.job(job).status, bench.job(job).attempt) == ("succeeded", 2)
+
+
+def test_what_was_handed_back_is_not_written_by_the_step_that_was_in_hand(bench, worker, another):
+    job = bench.add_restoration(crops(1)[0])
+    (held,) = worker.loop.take()
+    with worker.heartbeat.holding([held]):
+        worker.stop()
+        worker.runner.hand_back()
+    held.ended = False  # as if the step did not look
+    (other,) = another.loop.take()
+    with pytest.raises(LeaseLostError):
+        Endings(worker.runner._patience, dict).succeeded(held, lambda *_: None, {}, [])
+    assert (bench.job(job).status, bench.job(job).attempt) == ("running", other.attempt)
+
+
+def test_an_idle_worker_has_nothing_to_hand_back(bench, worker):
+    worker.runner.hand_back()
+    job = bench.add_restoration(crops(1)[0])
+    worker.loop.run_until_empty()
+    worker.runner.hand_back()
+    assert bench.job(job).status == "succeeded"
 
 
 def test_a_cancelled_job_ends_at_the_next_step_and_leaves_nothing_to_go_on_from(bench, worker, album):

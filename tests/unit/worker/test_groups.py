@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from structlog.contextvars import get_contextvars
 
 from core.db.tables import CandidateRow, Job
 from core.imaging.intake import decode_photo
@@ -85,6 +86,51 @@ def test_one_with_a_bad_photo_fails_alone(bench, worker):
     worker.loop.run_until_empty()
     assert [bench.job(job).status for job in jobs] == ["failed", "failed", "succeeded"]
     assert [(bench.job(job).error or {}).get("code") for job in jobs] == ["blob_missing", "unsupported_format", None]
+
+
+@pytest.fixture
+def only_alone(monkeypatch):
+    """Batches fail as nobody foresaw, and alone the second photo; the sizes of what was tried."""
+    sizes = []
+    whole = stages.restore_batch
+
+    def picky(prior, photos, *arguments, **options):
+        sizes.append(len(photos))
+        if len(photos) > 1 or len(sizes) == 3:
+            raise RuntimeError("unforeseen")
+        return whole(prior, photos, *arguments, **options)
+
+    monkeypatch.setattr(stages, "restore_batch", picky)
+    return sizes
+
+
+def test_after_an_unforeseen_error_each_runs_alone_once_and_ends_with_its_own(bench, worker, only_alone):
+    jobs = queue_three(bench)
+    worker.loop.run_until_empty()
+    assert only_alone == [3, 1, 1, 1]
+    assert [bench.job(job).status for job in jobs] == ["succeeded", "failed", "succeeded"]
+    assert bench.job(jobs[1]).error["code"] == "internal_error"
+    assert [bench.job(job).attempt for job in jobs] == [1, 1, 1]
+
+
+def test_what_is_to_run_alone_and_has_not_yet_goes_back_where_the_worker_must_go(bench, worker, only_alone):
+    jobs = queue_three(bench)
+    clear = worker.gpu.clear
+    worker.gpu.clear = lambda: (clear(), worker.stop())
+    worker.loop.run_until_drained()
+    assert only_alone == [3]
+    assert [(bench.job(job).status, bench.job(job).faults) for job in jobs] == [("queued", 0)] * 3
+
+
+def test_the_log_names_every_job_of_a_batch_and_one_alone(bench, worker):
+    seen = []
+    jobs = queue_three(bench)
+    at_step(worker, 10, lambda: seen.append(get_contextvars()))
+    worker.loop.run_until_empty()
+    alone = bench.add_restoration(crops(1)[0])
+    at_step(worker, 5, lambda: seen.append(get_contextvars()))
+    worker.loop.run_until_empty()
+    assert seen == [{"job_ids": [job.id for job in jobs]}, {"job_id": alone.id}]
 
 
 def test_progress_is_told_to_those_whose_photos_are_in_the_batch(bench, worker):
