@@ -67,7 +67,7 @@ def test_low_rank_adapters_come_back_on_the_shared_base(tmp_path):
 
 def test_a_checkpoint_of_another_prior_is_refused_with_both_names(checkpoint):
     other = tiny_prior(sha256="2" * 64, name="other")
-    with pytest.raises(CheckpointMismatchError, match=r"'tiny'.*'other'.*--prior"):
+    with pytest.raises(CheckpointMismatchError, match=r"'tiny'.*'other'.*Use that prior"):
         apply_checkpoint(other, checkpoint)
 
 
