@@ -13,7 +13,6 @@ from api.routers import albums, checkpoints, files, jobs, probes, restorations, 
 from api.service import Service
 from core.db.session import Database
 from core.priors.licence import check_licence
-from core.priors.locate import describe_prior
 from core.services.doorbell import Doorbell, SilentDoorbell
 from core.settings import Settings, read_settings
 from core.storage.base import BlobStore
@@ -78,10 +77,11 @@ def from_environment() -> FastAPI:
     """For `uvicorn --factory api.app:from_environment`.
 
     Raises:
-        SettingsError: a setting is wrong, or the prior needs a word of the operator's.
+        SettingsError: a setting is wrong, the recipes are, or the prior needs a word of the operator's.
         PriorError: the prior is not here, or not sound.
     """
     settings = read_settings()
-    prior = describe_prior(settings.prior, settings.home)
+    app = create_app(settings)
+    prior = app.state.service.offer.prior  # opened now: what is wrong with it is not the first caller's fault
     check_licence(prior, embedded=settings.embedded, accepted=settings.accept_research_prior)
-    return create_app(settings)
+    return app

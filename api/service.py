@@ -10,10 +10,9 @@ from api.metrics import Metrics
 from core.db.session import Database
 from core.domain.errors import DiskFullError
 from core.priors.locate import describe_prior
-from core.recipes.own import read_own_recipes
 from core.services.doorbell import Doorbell
 from core.services.estimates import Forecaster
-from core.services.offer import Offer
+from core.services.offer import Offer, open_offer
 from core.services.terms import Terms
 from core.services.uploads import UploadLimits
 from core.settings import MEBIBYTE, Settings
@@ -71,16 +70,12 @@ class Service:
         Raises:
             PriorUnavailableError: the prior is not on this machine.
             PriorError: its description is wrong.
-            InvalidRecipeError: the operator's recipes cannot be read.
+            SettingsError: the operator's recipes, or the default one, cannot be.
         """
         with self._lock:  # describing a folder as diffusers publishes them hashes its weights: once is enough
             if self._offer is None:
-                file = self.settings.recipes_file
-                self._offer = Offer(
-                    prior=describe_prior(self.settings.prior, self.settings.home),
-                    own=read_own_recipes(file) if file is not None else {},
-                    default_name=self.settings.default_recipe,
-                )
+                prior = describe_prior(self.settings.prior, self.settings.home)
+                self._offer = open_offer(prior, self.settings.recipes_file, self.settings.default_recipe)
             return self._offer
 
     def check_disk(self) -> None:

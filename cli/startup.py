@@ -10,6 +10,7 @@ from core.domain.errors import OutputUnwritableError, SettingsError
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior
 from core.priors.spec import PriorSpec
+from core.services.offer import open_offer
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def prepare(settings: Settings) -> PriorSpec:
         The prior that jobs will use.
 
     Raises:
-        HeirloomError: the prior is not here or may not be used so, the home cannot be written, the database cannot be
-            reached or is not migrated. Each says what to do.
+        HeirloomError: the prior is not here or may not be used so, the recipes or their default are wrong, the home
+            cannot be written, the database cannot be reached or is not migrated. Each says what to do.
     """
     spec = describe_prior(settings.prior, settings.home)
     check_licence(spec, embedded=settings.embedded, accepted=settings.accept_research_prior)
+    open_offer(spec, settings.recipes_file, settings.default_recipe)
     prepare_database(settings)
     return spec
 

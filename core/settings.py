@@ -8,14 +8,24 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 from core.domain.errors import SettingsError
+from core.hosts import host_name, is_loopback
 
 MEBIBYTE = 2**20
+Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
+"""A duration: a week, beyond which no setting makes sense."""
+Days = Annotated[int, Field(ge=1, le=36_500)]
+"""How long something is kept: a century is for ever, and more would pass the calendar's end."""
+
+
+_ADVICE = "`.env.example` lists every setting with what it may be."
 
 
 class Settings(BaseSettings):
@@ -51,10 +61,11 @@ class Settings(BaseSettings):
     """The address that the API listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """The port that the API listens on; 0: any free one."""
-    allowed_hosts: list[str] = Field(default_factory=list)
-    """Host names that requests may carry, a JSON list; empty: loopback when keyless, any otherwise."""
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Host names that requests may carry beside loopback's and `host`, with commas between; empty: no others when
+    keyless, any otherwise."""
     require_keys: bool | None = None
-    """Empty: not in the embedded mode on loopback, everywhere else. A keyless server elsewhere is refused."""
+    """Empty: not in the embedded mode on loopback, everywhere else. Without keys nothing else is served."""
     max_upload_mib: Annotated[int, Field(ge=1)] = 100
     """The largest photo or file."""
     max_album_mib: Annotated[int, Field(ge=1)] = 512
@@ -70,22 +81,22 @@ class Settings(BaseSettings):
     min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
     """Below this on the blobs' disk, uploads are refused."""
 
-    lease_seconds: Annotated[float, Field(gt=0)] = 60.0
+    lease_seconds: Seconds = 60.0
     """How long a job stays with a worker that was not heard of."""
-    heartbeat_seconds: Annotated[float, Field(gt=0)] = 10.0
+    heartbeat_seconds: Seconds = 10.0
     """How often a worker is heard of; at most half of the lease."""
-    poll_seconds: Annotated[float, Field(gt=0)] = 0.0
+    poll_seconds: Seconds = 0.0
     """How often an idle worker looks for work. Empty or 0: 1 when embedded, 10 otherwise."""
-    reap_seconds: Annotated[float, Field(gt=0)] = 5.0
+    reap_seconds: Seconds = 5.0
     """How often leases that are over are looked for."""
-    drain_seconds: Annotated[float, Field(gt=0)] = 30.0
+    drain_seconds: Seconds = 30.0
     """How long a worker that is told to stop may take for the step in hand."""
-    stall_seconds: Annotated[float, Field(gt=0)] = 900.0
+    stall_seconds: Seconds = 900.0
     """A worker in which no step was finished for so long ends itself: a hung device still sends heartbeats."""
 
-    photo_days: Annotated[int, Field(ge=1)] = 30
+    photo_days: Days = 30
     """How long uploads and results are kept."""
-    checkpoint_days: Annotated[int, Field(ge=1)] = 90
+    checkpoint_days: Days = 90
     """How long a checkpoint is kept after its last use, unless it is pinned."""
 
     log_format: Literal["console", "json", ""] = ""
@@ -101,10 +112,33 @@ class Settings(BaseSettings):
         except RuntimeError:  # ~ and the name of nobody
             raise ValueError(f"{path} begins with the home of a user that is not here") from None
 
+    @field_validator("host")
+    @classmethod
+    def _can_be_listened_on(cls, host: str) -> str:
+        host_name(host)
+        return host
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _as_requests_carry_them(cls, names: list[str]) -> list[str]:
+        return [host_name(name) for name in names]
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not _names_redis(url.get_secret_value()):
+            raise ValueError("this is no address of a Redis: write redis://HOST:6379/0, or rediss://… with TLS")
+        return url
+
     @model_validator(mode="before")
     @classmethod
     def _poll_by_mode(cls, values: dict[str, object]) -> dict[str, object]:
-        if not values.get("poll_seconds"):
+        if values.get("poll_seconds") in (None, "", "0", 0):
             values = {**values, "poll_seconds": 10.0 if values.get("database_url") else 1.0}
         return values
 
@@ -114,8 +148,10 @@ class Settings(BaseSettings):
             raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or a late one costs the job")
         if self.embedded and self.storage == "memory":
             raise ValueError("storage 'memory' is of one process, and the worker is another: use fs or database")
-        if not self.keys_required and not self.on_loopback:
-            raise ValueError("without keys only a loopback host may be served: set require_keys, or host 127.0.0.1")
+        if not self.keys_required and not (self.embedded and self.on_loopback):
+            raise ValueError(
+                "without keys only the embedded mode on a loopback host may be served: leave require_keys empty"
+            )
         return self
 
     @property
@@ -141,7 +177,7 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the API."""
-        return self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("127.")
+        return is_loopback(self.host)
 
     @property
     def keys_required(self) -> bool:
@@ -169,8 +205,17 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = [f"{_variable(problem['loc'])}: {_said(problem['msg'])}" for problem in error.errors()]
-        advice = "`.env.example` lists every setting with what it may be."
-        raise SettingsError("; ".join(problems) + ".", advice) from None
+        raise SettingsError("; ".join(problems) + ".", _ADVICE) from None
+    except UnreadableSettingError as error:  # it names the setting, and not its value
+        raise SettingsError(f"The settings cannot be read: {error}.", _ADVICE) from None
+
+
+def _names_redis(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return address.scheme in ("redis", "rediss") and bool(address.hostname) and address.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 def _variable(place: tuple[int | str, ...]) -> str:

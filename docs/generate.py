@@ -252,7 +252,7 @@ def _allowed(info: Any) -> str:  # noqa: ANN401  # pydantic's description of a f
     options = [f"`{option}`" for option in get_args(info.annotation) if isinstance(option, str) and option]
     if numbers or options:
         return " ".join(numbers) or ", ".join(options)
-    words = {list: "JSON list", bool: "true, false", Path: "path", SecretStr: "URL", str: "text"}
+    words = {list: "names, with commas between", bool: "true, false", Path: "path", SecretStr: "URL", str: "text"}
     kinds = [info.annotation, *get_args(info.annotation)]
     return next(word for kind, word in words.items() if any((get_origin(one) or one) is kind for one in kinds))
 

@@ -7,7 +7,9 @@ from core.domain.errors import InvalidRecipeError
 from core.recipes.presets import PRESETS, Preset
 from core.recipes.schema import build_recipe
 
-_ADVICE = "HEIRLOOM_RECIPES_FILE holds a JSON list of recipes, each as `heirloom recipes --json` shows them."
+_NAME = "The file that HEIRLOOM_RECIPES_FILE names"
+"""Not its path: whoever set it knows it, and a caller of the API has no business with it."""
+_ADVICE = "It has to hold a JSON list of recipes, each as `heirloom recipes --json` shows them."
 
 _ABOUT = ("forwards", "source")
 """What `heirloom recipes --json` says of a recipe beside its numbers: a copy of it is a recipe all the same."""
@@ -23,10 +25,12 @@ def read_own_recipes(path: Path) -> dict[str, Preset]:
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidRecipeError(f"The recipes in {path} cannot be read: {error}.", _ADVICE) from error
+    except OSError as error:
+        raise InvalidRecipeError(f"{_NAME} cannot be read: {error.strerror}.", _ADVICE) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidRecipeError(f"{_NAME} cannot be read: {error}.", _ADVICE) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InvalidRecipeError(f"{path} holds no list of recipes.", _ADVICE)
+        raise InvalidRecipeError(f"{_NAME} holds no list of recipes.", _ADVICE)
     own: dict[str, Preset] = {}
     for entry in entries:
         buys = str(entry.pop("buys", "One of the operator's own recipes."))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from core.domain.errors import InvalidRecipeError
+from core.domain.errors import InvalidRecipeError, SettingsError
 from core.domain.mode import Mode
 from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
+from core.recipes.own import read_own_recipes
 from core.recipes.presets import PRESETS, Preset, default_preset, preset
 from core.recipes.schema import Recipe, noise_steps_for, override
 
@@ -91,3 +93,26 @@ class Offer:
                 pointer="/recipe",
             )
         return recipe
+
+
+def open_offer(prior: PriorSpec, recipes_file: Path | None, default_name: str) -> Offer:
+    """What an operator's settings offer; a wrong one stops the start, instead of being every caller's fault later.
+
+    Args:
+        prior: what every job is made with.
+        recipes_file: HEIRLOOM_RECIPES_FILE.
+        default_name: HEIRLOOM_DEFAULT_RECIPE.
+
+    Raises:
+        SettingsError: one of the two is wrong; it is named.
+    """
+    try:
+        offer = Offer(prior, read_own_recipes(recipes_file) if recipes_file is not None else {}, default_name)
+    except InvalidRecipeError as error:
+        raise SettingsError(f"HEIRLOOM_RECIPES_FILE: {error.message}", error.advice) from error
+    try:
+        if default_name:
+            check_recipe(preset(default_name, offer.own).recipe, prior)
+    except InvalidRecipeError as error:
+        raise SettingsError(f"HEIRLOOM_DEFAULT_RECIPE: {error.message}", error.advice) from error
+    return offer

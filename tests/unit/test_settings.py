@@ -1,8 +1,11 @@
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+import core.settings
 from core.domain.errors import SettingsError
 from core.settings import Settings, process_name, read_settings
 
@@ -30,6 +33,20 @@ def test_the_example_taken_as_it_is_changes_nothing(monkeypatch):
     for name, value in examples().items():
         monkeypatch.setenv(name, value)
     assert read_settings() == before
+
+
+@pytest.mark.parametrize("hosts", ["", "photos.example.org,photos.example.com"])
+def test_a_shell_reads_the_example_as_the_service_does(monkeypatch, tmp_path, hosts):
+    before = read_settings()
+    text = re.sub(r"^#(?=[A-Z][A-Z_]+=)", "", EXAMPLE, flags=re.MULTILINE)
+    file = tmp_path / "env"
+    file.write_text(text.replace("HEIRLOOM_ALLOWED_HOSTS=", f"HEIRLOOM_ALLOWED_HOSTS={hosts}"))
+    command = ["/bin/sh", "-ec", 'set -a; . "$1"; set +a; env -0', "sh", str(file)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})  # noqa: S603
+    for name, _, value in (line.partition("=") for line in told.stdout.split("\0")):
+        if name.startswith("HEIRLOOM_"):
+            monkeypatch.setenv(name, value)
+    assert read_settings() == before.model_copy(update={"allowed_hosts": [name for name in hosts.split(",") if name]})
 
 
 def test_an_empty_environment_is_the_embedded_mode_on_loopback_without_keys():
@@ -62,6 +79,15 @@ def test_beyond_loopback_keys_are_needed(monkeypatch):
         ("DEVICE", "tpu", "HEIRLOOM_DEVICE: Input should be 'auto', 'cpu', 'cuda' or 'mps'"),
         ("LEASE_SECONDS", "15", "heartbeat_seconds must be at most half of lease_seconds"),
         ("STORAGE", "memory", "storage 'memory' is of one process"),
+        ("HOST", "http://0.0.0.0", "HEIRLOOM_HOST: 'http://0.0.0.0' is no host name"),
+        ("ALLOWED_HOSTS", '["photos.example.org"]', "is no host name; write it without"),
+        ("ALLOWED_HOSTS", "photos.example.org:443", "HEIRLOOM_ALLOWED_HOSTS: 'photos.example.org:443' is no host name"),
+        ("BROKER_URL", "http://x", "HEIRLOOM_BROKER_URL: this is no address of a Redis: write redis://HOST:6379/0"),
+        ("BROKER_URL", "redis://", "HEIRLOOM_BROKER_URL: this is no address of a Redis"),
+        ("BROKER_URL", "redis://x:y/0", "HEIRLOOM_BROKER_URL: this is no address of a Redis"),
+        ("PHOTO_DAYS", "99999999", "HEIRLOOM_PHOTO_DAYS: Input should be less than or equal to 36500"),
+        ("CHECKPOINT_DAYS", "99999999999", "HEIRLOOM_CHECKPOINT_DAYS: Input should be less than or equal to 36500"),
+        ("LEASE_SECONDS", "inf", "HEIRLOOM_LEASE_SECONDS: Input should be less than or equal to 604800"),
         ("HOME", "~nobody-of-this-name/x", "HEIRLOOM_HOME: ~nobody-of-this-name/x begins with the home of a user"),
     ],
 )
@@ -76,8 +102,55 @@ def test_a_wrong_setting_is_named_with_what_is_wrong(monkeypatch, name, value, s
 def test_no_keys_beyond_loopback_is_refused(monkeypatch):
     monkeypatch.setenv("HEIRLOOM_HOST", "192.0.2.1")
     monkeypatch.setenv("HEIRLOOM_REQUIRE_KEYS", "false")
-    with pytest.raises(SettingsError, match="without keys only a loopback host"):
+    with pytest.raises(SettingsError, match="without keys only the embedded mode on a loopback host"):
         read_settings()
+
+
+def test_no_keys_is_of_one_person_s_own_machine_and_not_of_a_server(monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_REQUIRE_KEYS", "false")
+    assert not read_settings().keys_required
+    monkeypatch.setenv("HEIRLOOM_DATABASE_URL", "postgresql://db/heirloom")
+    with pytest.raises(SettingsError, match="without keys only the embedded mode on a loopback host"):
+        read_settings()
+
+
+def test_a_name_that_only_looks_like_loopback_needs_keys(monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_HOST", "127.evil.example")
+    assert read_settings().keys_required
+
+
+def test_host_names_stand_between_commas(monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_ALLOWED_HOSTS", "photos.example.org, Photos.Example.com,,::1")
+    assert read_settings().allowed_hosts == ["photos.example.org", "photos.example.com", "[::1]"]
+
+
+@pytest.mark.parametrize("url", ["redis://redis:6379/0", "rediss://:hush@cache.example:6380/1", ""])
+def test_a_broker_is_a_redis(monkeypatch, url):
+    monkeypatch.setenv("HEIRLOOM_BROKER_URL", url)
+    assert read_settings().broker_address == url
+
+
+def test_a_secret_that_is_wrong_is_not_told(monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_BROKER_URL", "http://:hush@x")
+    with pytest.raises(SettingsError) as raised:
+        read_settings()
+    assert "hush" not in str(raised.value)
+
+
+def test_what_the_settings_library_cannot_decode_is_one_sentence_too(monkeypatch):
+    class WithJson(Settings):
+        several: list[int] = []  # noqa: RUF012  # pydantic's own way
+
+    monkeypatch.setattr(core.settings, "Settings", WithJson)
+    monkeypatch.setenv("HEIRLOOM_SEVERAL", "1,2")
+    with pytest.raises(SettingsError, match=r'cannot be read: .*"several"'):
+        read_settings()
+
+
+@pytest.mark.parametrize("given", ["", "0"])
+def test_how_often_an_idle_worker_looks_is_the_mode_s_where_nothing_is_said(monkeypatch, given):
+    monkeypatch.setenv("HEIRLOOM_POLL_SECONDS", given)
+    assert read_settings().poll_seconds == 1.0
 
 
 def test_several_wrong_settings_are_all_named(monkeypatch):

@@ -65,7 +65,7 @@ def test_a_broker_that_answers_is_found(redis_url, monkeypatch):
     assert broker_works() == (True, "Redis answers")
 
 
-@pytest.mark.parametrize("url", ["redis://:hush@127.0.0.1:{port}/0", "hush://nowhere"])
+@pytest.mark.parametrize("url", ["redis://:hush@127.0.0.1:{port}/0", "redis://hush.invalid:{port}/0"])
 def test_a_broker_that_does_not_answer_costs_seconds_and_no_jobs(monkeypatch, url):
     with socket.socket() as taken:  # bound and not listening: refused
         taken.bind(("127.0.0.1", 0))

@@ -53,7 +53,7 @@ def test_a_keyless_address_for_others_is_refused(heirloom, monkeypatch):
     monkeypatch.setenv("HEIRLOOM_REQUIRE_KEYS", "false")
     code, _, err = heirloom("serve", "--host", "192.0.2.1")
     assert code == 1
-    assert "without keys only a loopback host may be served" in err
+    assert "without keys only the embedded mode on a loopback host may be served" in err
 
 
 @pytest.mark.parametrize(("style", "lines"), [("console", 2), ("json", 0)])

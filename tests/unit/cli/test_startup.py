@@ -3,6 +3,7 @@ import stat
 
 import pytest
 
+from cli import serve, worker
 from cli.settings import settings_with
 from cli.startup import make_private, open_database, prepare, prepare_database
 from core.domain.errors import OutputUnwritableError, PriorUnavailableError, SettingsError
@@ -16,6 +17,8 @@ def nothing_chosen(monkeypatch):
     """`settings_with` writes into the environment; what is set here is put back."""
     for name in ("HOST", "PORT", "DATABASE_URL"):
         monkeypatch.setenv(f"HEIRLOOM_{name}", "")
+    for command in (serve, worker):
+        monkeypatch.setattr(command, "start_logs", lambda _settings: None)  # pytest's own stay
 
 
 def mode(path):
@@ -78,6 +81,16 @@ def test_a_prior_that_is_not_here_stops_the_start(monkeypatch, home):
     monkeypatch.setenv("HEIRLOOM_PRIOR", "absent")
     with pytest.raises(PriorUnavailableError):
         prepare(read_settings())
+    assert not (home / "heirloom.db").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEFAULT_RECIPE", "nonsense"), ("RECIPES_FILE", "/absent/recipes.json")])
+def test_a_wrong_recipe_setting_stops_the_start_of_a_server_and_a_worker(heirloom, monkeypatch, home, name, value):
+    monkeypatch.setenv(f"HEIRLOOM_{name}", value)
+    for command in (("serve", "--port", 0), ("worker",)):
+        code, _, err = heirloom(*command)
+        assert code != 0
+        assert f"HEIRLOOM_{name}: " in err
     assert not (home / "heirloom.db").exists()
 
 

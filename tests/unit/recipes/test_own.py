@@ -50,5 +50,6 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(written, content, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InvalidRecipeError, match="cannot be read"):
+    with pytest.raises(InvalidRecipeError, match="cannot be read: No such file") as refused:
         read_own_recipes(tmp_path / "absent.json")
+    assert "absent" not in str(refused.value), "callers of the API have no business with the server's paths"

@@ -1,13 +1,14 @@
+import json
 from dataclasses import replace
 
 import pytest
 
-from core.domain.errors import InvalidRecipeError
+from core.domain.errors import InvalidRecipeError, SettingsError
 from core.domain.mode import Mode
 from core.priors.locate import STARTER_FOLDER
 from core.priors.spec import LinearScheduleSpec, read_spec
 from core.recipes.presets import PRESETS, Preset
-from core.services.offer import Dials, Offer
+from core.services.offer import Dials, Offer, open_offer
 
 STARTER = Offer(read_spec(STARTER_FOLDER))
 SHORT = Offer(STARTER.prior.model_copy(update={"schedule": LinearScheduleSpec(steps=150), "name": "short"}))
@@ -63,3 +64,26 @@ def test_what_does_not_fit_is_refused_and_pointed_at(offer, dials, pointer):
 def test_a_range_is_told_with_the_prior_that_has_it():
     with pytest.raises(InvalidRecipeError, match=r"151, allowed is at least 1 and at most 150.*'short'"):
         SHORT.recipe(Mode.DIRECT, Dials(noise_steps=151))
+
+
+def test_an_operator_s_recipes_and_default_are_opened_together(tmp_path):
+    file = tmp_path / "recipes.json"
+    file.write_text(json.dumps([{"name": "house", "mode": "direct", "restore": {"noise_steps": 60}}]))
+    offer = open_offer(STARTER.prior, file, "house")
+    assert offer.recipe(Mode.DIRECT, Dials()).restore.noise_steps == 60
+
+
+@pytest.mark.parametrize("content", [None, "[", '[{"name": "x"}]'])
+def test_a_wrong_recipes_file_is_the_operator_s_fault_and_tells_no_path(tmp_path, content):
+    file = tmp_path / "recipes.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError, match="HEIRLOOM_RECIPES_FILE: ") as refused:
+        open_offer(STARTER.prior, file, "")
+    assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize(("prior", "name"), [(STARTER.prior, "nonsense"), (SHORT.prior, "paper-personal")])
+def test_a_default_that_is_not_there_or_does_not_fit_the_prior_is_the_operator_s_fault(prior, name):
+    with pytest.raises(SettingsError, match="HEIRLOOM_DEFAULT_RECIPE: "):
+        open_offer(prior, None, name)
