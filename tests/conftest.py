@@ -63,7 +63,7 @@ def redis_server() -> Iterator[RedisServer]:
 def redis_url(redis_server: RedisServer) -> str:
     """A Redis with nothing in it."""
     redis_server.flush()
-    return redis_server.url
+    return redis_server.url()
 
 
 @pytest.fixture(scope="session")

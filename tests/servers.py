@@ -23,7 +23,9 @@ import psycopg
 import redis
 
 START_SECONDS = 60
-_LOCAL = "127.0.0.1"
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+"""Of the loopback: where the servers listen. All of 127.0.0.0/8 is there on Linux, elsewhere often only the first."""
+_LOCAL = ADDRESSES[0]
 _PR_SET_PDEATHSIG = 1
 
 
@@ -96,7 +98,7 @@ class PostgresServer(Server):
 
     def command(self) -> list[str]:
         settings = {
-            "listen_addresses": _LOCAL,
+            "listen_addresses": ",".join(ADDRESSES),
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
@@ -119,9 +121,9 @@ class PostgresServer(Server):
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}\n{done.stderr}")
 
-    def url(self, database: str = "postgres") -> str:
+    def url(self, database: str = "postgres", address: str = _LOCAL) -> str:
         """An address as HEIRLOOM_DATABASE_URL takes it."""
-        return f"postgresql://{self.user}:{self._password}@{_LOCAL}:{self.port}/{database}"
+        return f"postgresql://{self.user}:{self._password}@{address}:{self.port}/{database}"
 
     def answers(self) -> bool:
         try:
@@ -150,12 +152,12 @@ class RedisServer(Server):
 
     def command(self) -> list[str]:
         program = shutil.which("redis-server") or "redis-server"
-        return [program, "--port", str(self.port), "--bind", _LOCAL, "--save", "", "--appendonly", "no"]
+        places = [_LOCAL, *(f"-{address}" for address in ADDRESSES[1:])]  # with a minus: where there is such a one
+        return [program, "--port", str(self.port), "--bind", *places, "--save", "", "--appendonly", "no"]
 
-    @property
-    def url(self) -> str:
+    def url(self, address: str = _LOCAL) -> str:
         """An address as HEIRLOOM_BROKER_URL takes it."""
-        return f"redis://{_LOCAL}:{self.port}/0"
+        return f"redis://{address}:{self.port}/0"
 
     def answers(self) -> bool:
         try:
@@ -163,6 +165,11 @@ class RedisServer(Server):
                 return bool(client.ping())
         except redis.exceptions.ConnectionError:
             return False
+
+    def connections_to(self, address: str) -> int:
+        """How many clients came by way of an address."""
+        with redis.Redis(host=_LOCAL, port=self.port, socket_timeout=5) as client:
+            return sum(each["laddr"] == f"{address}:{self.port}" for each in client.client_list())
 
     def flush(self) -> None:
         """Forget everything."""

@@ -13,6 +13,12 @@ def served(request, tmp_path):
 
 
 @pytest.fixture
+def on_sqlite(sqlite_url, tmp_path):
+    """The same on SQLite alone."""
+    yield from _served(sqlite_url, tmp_path)
+
+
+@pytest.fixture
 def on_postgres(postgres_url, tmp_path):
     """The same on Postgres alone."""
     yield from _served(postgres_url, tmp_path)

@@ -10,15 +10,11 @@ from sqlalchemy import select
 from core.broker import QUEUE, TASK_NAME, celery_options
 from core.db.tables import Worker
 from tests.benches import crops, portraits, tiny_recipe
-from tests.integration.workers import kill
+from tests.integration.workers import ended, kill, started
 from tests.servers import free_port
 
 NOBODY = f"redis://127.0.0.1:{free_port()}/0"
 """Where no Redis was ever started."""
-
-
-def ended(bench, *jobs):
-    return lambda: all(bench.job(job).finished_at for job in jobs)
 
 
 def ring(broker_url):
@@ -41,10 +37,6 @@ def broker_url(request):
     return NOBODY
 
 
-def started(workers):
-    return lambda: "worker_started" in workers.said()
-
-
 def test_a_ring_wakes_a_worker_that_would_poll_in_an_hour(on_postgres, redis_url):
     bench, workers = on_postgres
     workers.start_celery(redis_url, poll_seconds="3600")
@@ -55,20 +47,20 @@ def test_a_ring_wakes_a_worker_that_would_poll_in_an_hour(on_postgres, redis_url
     assert bench.job(job).status == "succeeded"
 
 
-def test_with_redis_never_started_jobs_still_finish(on_postgres):
+def test_a_child_that_dies_is_replaced_and_its_replacement_works_and_is_drained_with_redis_and_without_it(
+    on_postgres, broker_url
+):
     bench, workers = on_postgres
+    process = workers.start_celery(broker_url)
+    (name,) = workers.wait_for(lambda: names(bench), "the worker")
+    os.kill(int(name.split("-")[-2]), signal.SIGKILL)
     subject = bench.add_subject()
     album = bench.add_tuning(subject, bench.add_album(subject, portraits(3)))
     photo = bench.add_restoration(crops(1)[0], checkpoint=album, waits=True)
-    workers.start_celery(NOBODY)
     workers.wait_for(ended(bench, album, photo), "the jobs' end")
     assert {bench.job(job).status for job in (album, photo)} == {"succeeded"}
-
-
-def test_a_worker_that_is_told_to_stop_gives_its_job_back_with_redis_and_without_it(on_postgres, broker_url):
-    bench, workers = on_postgres
+    assert len(names(bench)) == 2
     job = bench.add_restoration(crops(1)[0], tiny_recipe("generative", finetune={"iterations": 100_000}))
-    process = workers.start_celery(broker_url)
     workers.wait_for(lambda: bench.job(job).stage == "finetune", "the tuning")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
@@ -79,21 +71,13 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back_with_redis_and_without
 
 def test_a_killed_celery_worker_s_job_is_ended_by_another(on_postgres, redis_url):
     bench, workers = on_postgres
+    for _ in range(2):
+        workers.start_celery(redis_url)
+    workers.wait_for(started(workers, 2), "both workers")
     job = bench.add_restoration(crops(1)[0], tiny_recipe("generative", finetune={"iterations": 300}))
-    first = workers.start_celery(redis_url)
     workers.wait_for(lambda: bench.job(job).stage == "finetune", "the tuning")
-    kill(first)
-    workers.start_celery(redis_url)
+    kill(workers.holder(bench, job))
+    workers.wait_for_crash(bench, job)
     workers.wait_for(ended(bench, job), "the job's end")
     row = bench.job(job)
     assert (row.status, row.attempt, row.crashes) == ("succeeded", 2, 1)
-
-
-def test_a_child_that_dies_is_replaced_with_redis_and_without_it(on_postgres, broker_url):
-    bench, workers = on_postgres
-    workers.start_celery(broker_url)
-    (name,) = workers.wait_for(lambda: names(bench), "the worker")
-    os.kill(int(name.split("-")[-2]), signal.SIGKILL)
-    job = bench.add_restoration(crops(1)[0])
-    workers.wait_for(ended(bench, job), "the job's end")
-    assert len(names(bench)) == 2

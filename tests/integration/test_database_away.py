@@ -11,8 +11,8 @@ from tests.benches import bench_on, portraits, tiny_recipe
 from tests.integration.workers import workers_on
 from tests.servers import postgres_folder, running_postgres
 
-AWAY_SECONDS = 6.0
-"""Longer than the workers' lease of four."""
+LEASE_SECONDS = 3.0
+AWAY_SECONDS = LEASE_SECONDS + 1.0
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def test_a_job_outlives_the_database_s_absence_without_a_crash_mark(own_server, 
     bench = bench_on(database, tmp_path / "home")
     bench.store = open_store("database", tmp_path / "home", database)
     subject = bench.add_subject()
-    recipe = tiny_recipe("personal", finetune={"iterations": 600})
+    recipe = tiny_recipe("personal", finetune={"iterations": 300})
     job = bench.add_tuning(subject, bench.add_album(subject, portraits(3)), recipe)
     with workers_on(tmp_path / "home", url, tmp_path / "workers.log") as workers:
-        workers.start("-m", "worker")
+        workers.start("-m", "worker", lease_seconds=str(LEASE_SECONDS))
         workers.wait_for(lambda: bench.job(job).stage == "finetune", "the tuning")
         own_server.stop()
         time.sleep(AWAY_SECONDS)

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.db.tables import Job, Worker
+from tests.benches import Bench
+
 WAIT_SECONDS = 90.0
 HEIRLOOM = "from cli.main import main; main()"
 
@@ -63,15 +66,21 @@ class Workers:
         """Everything they wrote."""
         return self.log.read_text() if self.log.exists() else ""
 
+    def holder(self, bench: Bench, job: Job) -> subprocess.Popen[bytes]:
+        """The process that has a job: the worker's own, or the parent of it."""
+        name = bench.row(Worker, bench.job(job).worker_id).name
+        pid = int(name.split("-")[-2])
+        return next(process for process in self.processes if process.pid == os.getpgid(pid))
+
+    def wait_for_crash(self, bench: Bench, job: Job) -> None:
+        """Until a dead worker's job is back in the queue; then it need not wait for its turn."""
+        self.wait_for(lambda: bench.job(job).run_after is not None, "the reaper")
+        bench.change(Job, job.id, run_after=None)
+
     def stop(self) -> None:
-        """End them all, and be sure of it."""
+        """End them all at once, and be sure of it."""
         for process in self.processes:
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(timeout=40)
-            except subprocess.TimeoutExpired:
                 kill(process)
 
 
@@ -79,6 +88,16 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """kill -9, children included."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=30)
+
+
+def ended(bench: Bench, *jobs: Job) -> Callable[[], bool]:
+    """Whether jobs are over, to be asked again and again."""
+    return lambda: all(bench.job(job).finished_at for job in jobs)
+
+
+def started(workers: Workers, count: int = 1) -> Callable[[], bool]:
+    """Whether so many workers look for jobs, to be asked again and again."""
+    return lambda: workers.said().count("worker_started") >= count
 
 
 @contextmanager
