@@ -1,15 +1,14 @@
-"""Jobs as their owner sees them: made, found, listed, how many are before one."""
+"""Jobs as their owner sees them: made, found, listed, counted."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from core.db import events
-from core.db.queue import QUEUED
 from core.db.session import now_of
 from core.db.tables import Job, StageOutput
-from core.domain.job import JobKind, JobStatus
+from core.domain.job import JobKind
 
 
 def insert(session: Session, job: Job) -> Job:
@@ -44,15 +43,6 @@ def listed(
     for column, value in ((Job.status, status), (Job.kind, kind), (Job.subject_id, subject_id)):
         query = query if value is None else query.where(column == value)
     return session.scalars(query if before_id is None else query.where(Job.id < before_id)).all()
-
-
-def position(session: Session, job: Job) -> int | None:
-    """How many queued jobs come before this one, and one more; None for one that is not queued."""
-    if job.status != JobStatus.QUEUED:
-        return None
-    before = or_(Job.priority > job.priority, and_(Job.priority == job.priority, Job.id < job.id))
-    query = select(func.count()).select_from(Job).where(QUEUED, before)
-    return 1 + (session.scalar(query) or 0)
 
 
 def count_open(session: Session, owner_id: str) -> int:

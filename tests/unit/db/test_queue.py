@@ -242,13 +242,13 @@ def test_what_is_counted_is_what_is_there(database):
     put(database, id="job_1", priority=3)
     last = put(database, id="job_2")
     with database.read() as session:
-        assert [jobs.position(session, session.get_one(Job, each)) for each in (first, last)] == [2, 3]
+        assert [place[1] for place, _ in outlook.waiting(session)] == ["job_1", first, last]
         assert (queue.depth(session), jobs.count_open(session, rows.OWNER)) == (3, 3)
     end(database, take(database), JobEvent.SUCCEEDED, run_seconds=1.5)
     take(database)
     with database.read() as session:
         assert (queue.depth(session), jobs.count_open(session, rows.OWNER)) == (1, 2)
-        assert jobs.position(session, session.get_one(Job, first)) is None
+        assert [one.job_id for one in outlook.running(session)] == [first]
         assert outlook.measured(session, outlook.work_of(session.get_one(Job, first)).alike) == [(1.5, 0)]
 
 
