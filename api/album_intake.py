@@ -26,7 +26,7 @@ class SentAlbum:
 
 async def sent_album(request: Request, call: CallDep) -> AsyncIterator[SentAlbum]:
     """Read an album; its disk space is given back when the request has ended."""
-    spool = AlbumSpool(call.owner_id, call.service.limits)
+    spool = AlbumSpool(call.owner_id, call.service.limits, call.service.spool_folder())
     try:
         if is_form(request):
             form = await read_fields(request, call, spool, AlbumForm)

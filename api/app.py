@@ -79,9 +79,11 @@ def from_environment() -> FastAPI:
     Raises:
         SettingsError: a setting is wrong, the recipes are, or the prior needs a word of the operator's.
         PriorError: the prior is not here, or not sound.
+        OutputUnwritableError: the home cannot be written.
     """
     settings = read_settings()
     app = create_app(settings)
+    app.state.service.spool_folder()
     prior = app.state.service.offer.prior  # opened now: what is wrong with it is not the first caller's fault
     check_licence(prior, embedded=settings.embedded, accepted=settings.accept_research_prior)
     return app

@@ -79,13 +79,10 @@ class Call:
             InvalidRequestError: an Idempotency-Key that cannot be one.
             QuotaExceededError: the caller has as many jobs as they may.
             OverloadedError: the queue is full.
-            DiskFullError: the disk is nearly so.
         """
         self._caller = self._authenticated()
         self._caller.require(Scope.READ if self._request.method == "GET" else Scope.WRITE)
         self._key = self._idempotency_key()
-        if guard.stores:
-            self.service.check_disk()
         if guard.queues:
             with self.read() as session:
                 self._check_room(session)

@@ -39,7 +39,9 @@ class GuardedRoute(APIRoute):
             else:
                 call.admit(guard)
             limit = body_limit(guard, service.settings, form=is_form(request))
-            _check_length(request, limit)
+            coming_bytes = _checked_length(request, limit)
+            if guard.stores:
+                service.check_disk(coming_bytes, spooled=guard.body == "album")
             limited = Request(request.scope, _limited(request.receive, limit))
             if guard.body == "json":
                 _check_is_json(request)
@@ -79,10 +81,13 @@ def request_hash(request: Request, body: bytes) -> str:
     return hashlib.sha256(head + body).hexdigest()
 
 
-def _check_length(request: Request, limit: int) -> None:
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > limit:
+def _checked_length(request: Request, limit: int) -> int:
+    """The body's length as the client says it, 0 where it does not."""
+    given = request.headers.get("content-length", "0")
+    length = int(given) if given.isdecimal() else 0
+    if length > limit:
         raise _too_large(limit)
+    return length
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

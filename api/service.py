@@ -5,10 +5,11 @@ import shutil
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from api.metrics import Metrics
 from core.db.session import Database
-from core.domain.errors import DiskFullError
+from core.domain.errors import DiskFullError, OutputUnwritableError
 from core.priors.locate import describe_prior
 from core.services.doorbell import Doorbell
 from core.services.estimates import Forecaster
@@ -78,14 +79,35 @@ class Service:
                 self._offer = open_offer(prior, self.settings.recipes_file, self.settings.default_recipe)
             return self._offer
 
-    def check_disk(self) -> None:
-        """Keep a reserve on the disk that holds the blobs, where that is this machine's.
+    def spool_folder(self) -> Path:
+        """Where uploads lie while they come in: in the home, because the folder for temporary files may be memory.
 
         Raises:
-            DiskFullError: less is free.
+            OutputUnwritableError: it cannot be made.
         """
-        if not self.settings.embedded and self.settings.storage_driver == "database":
+        folder = self.settings.home / "spool"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputUnwritableError(
+                f"The folder for uploads under HEIRLOOM_HOME cannot be made: {error.strerror}.",
+                "Set HEIRLOOM_HOME to a folder that this user can write.",
+            ) from error
+        return folder
+
+    def check_disk(self, coming_bytes: int = 0, *, spooled: bool = True) -> None:
+        """Keep a reserve on this machine's disk, which holds what is spooled, and perhaps the blobs.
+
+        Args:
+            coming_bytes: that are about to be written.
+            spooled: whether they lie on this machine on their way into the store.
+
+        Raises:
+            DiskFullError: less than the reserve would be left.
+        """
+        if not spooled and not self.settings.embedded and self.settings.storage_driver == "database":
             return
         wanted = self.settings.min_free_disk_mib * MEBIBYTE
-        if wanted and self.settings.home.exists() and shutil.disk_usage(self.settings.home).free < wanted:
+        home = self.settings.home
+        if wanted and home.exists() and shutil.disk_usage(home).free < wanted + coming_bytes:
             raise DiskFullError("The server has too little disk space left for uploads.", "Tell its operator.")

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HEIRLOOM_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("heirloom")))
-    """Pulled priors, resume states; embedded, the database and the blobs too."""
+    """Pulled priors, resume states, albums on their way in; embedded, the database and the blobs too."""
     database_url: SecretStr = SecretStr("")
     """Empty: the embedded mode, SQLite in `home`. postgresql://…: the server mode."""
     broker_url: SecretStr = SecretStr("")
@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     max_open_jobs_per_owner: Annotated[int, Field(ge=1)] = 1_000
     """With so many queued or running jobs of its own, an owner is answered 429."""
     min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
-    """Below this on the blobs' disk, uploads are refused."""
+    """Where an upload would leave less on the disk of `home`, it is refused."""
 
     lease_seconds: Seconds = 60.0
     """How long a job stays with a worker that was not heard of."""

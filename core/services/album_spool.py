@@ -9,6 +9,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from core.domain.errors import DiskFullError, InvalidRequestError
@@ -47,12 +48,18 @@ class _Part:
 class AlbumSpool:
     """What somebody sends: one zip, or several photos. To be closed at the end."""
 
-    def __init__(self, owner_id: str, limits: UploadLimits) -> None:
-        """Begin empty."""
+    def __init__(self, owner_id: str, limits: UploadLimits, folder: Path) -> None:
+        """Begin empty.
+
+        Args:
+            owner_id: whose album it is.
+            limits: how large files may be.
+            folder: where it lies while it comes in; the system's folder for temporary files may be memory.
+        """
         self._owner_id = owner_id
         self._limits = limits
         # Kept open on purpose: closed by `close`, and without a name that could be left behind.
-        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115
+        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder)))  # noqa: SIM115
         self._parts: list[_Part] = []
         self._gate: Gate | None = None
         self._label = ""

@@ -1,7 +1,14 @@
 import asyncio
+from collections import namedtuple
 
 import pytest
 
+from api import service
+from api.app import create_app
+from core.db.session import Database
+from core.domain.errors import DiskFullError, OutputUnwritableError
+from core.settings import MEBIBYTE, Settings
+from core.storage.memory import MemoryStore
 from tests import pretend_worker
 from tests.served import served
 from tests.small_photos import photo, zip_of
@@ -104,3 +111,37 @@ def test_a_nearly_full_disk_takes_no_uploads(sqlite_database, tmp_path, path):
 def test_without_a_key_the_body_is_not_read_either(keyed):
     for path in ("/v1/files", "/v1/restorations", "/v1/subjects"):
         assert status_without_body(keyed, path, "application/json") == 401
+
+
+def test_an_album_is_refused_where_it_would_not_leave_the_reserve_in_the_server_mode_too(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")  # as shutil has it
+    monkeypatch.setattr(service.shutil, "disk_usage", lambda _: usage(2**40, 2**40, 300 * MEBIBYTE))
+    database = Database("postgresql://127.0.0.1:1/heirloom")
+    settings = Settings(home=tmp_path, database_url="postgresql://127.0.0.1:1/heirloom", min_free_disk_mib=256)
+    made = create_app(settings, database, MemoryStore()).state.service
+    made.check_disk(2**40, spooled=False)  # straight into the database: that disk has its own operator
+    made.check_disk(44 * MEBIBYTE)
+    with pytest.raises(DiskFullError):
+        made.check_disk(44 * MEBIBYTE + 1)
+    database.close()
+
+
+def test_a_body_s_own_length_counts_before_it_is_read(sqlite_database, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(service.shutil, "disk_usage", lambda _: usage(2**40, 2**40, 256 * MEBIBYTE + 499))
+    with served(sqlite_database, tmp_path) as api:  # 500 bytes are said to come
+        form = "multipart/form-data; boundary=x"
+        assert status_without_body(api, f"/v1/subjects/{api.subject()}/album", form) == 507
+
+
+def test_albums_are_spooled_in_the_home_for_nobody_else_to_see(api, tmp_path):
+    api.album(api.subject())
+    spool = tmp_path / "home" / "spool"
+    assert spool.stat().st_mode & 0o777 == 0o700
+    assert list(spool.iterdir()) == []
+
+
+def test_a_home_that_cannot_hold_uploads_is_named(sqlite_database, tmp_path):
+    (tmp_path / "file").write_text("")
+    with served(sqlite_database, tmp_path / "file" / "home") as api, pytest.raises(OutputUnwritableError):
+        api.client.app.state.service.spool_folder()

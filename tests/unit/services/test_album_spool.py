@@ -1,5 +1,6 @@
 import errno
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +22,8 @@ LIMITS = UploadLimits(photo_bytes=10_000, archive_bytes=100_000)
 
 
 @pytest.fixture
-def spool():
-    made = AlbumSpool("own_x", LIMITS)
+def spool(tmp_path):
+    made = AlbumSpool("own_x", LIMITS, tmp_path)
     yield made
     made.close()
 
@@ -43,9 +44,9 @@ def test_photos_are_known_by_the_hash_of_their_bytes(spool):
     assert {one.media_type for one in found} == {"image/png"}
 
 
-def test_a_zip_s_photos_are_the_same_as_the_photos(spool):
+def test_a_zip_s_photos_are_the_same_as_the_photos(spool, tmp_path):
     send(spool, "album.zip", zip_of(range(3)))
-    other = AlbumSpool("own_x", LIMITS)
+    other = AlbumSpool("own_x", LIMITS, tmp_path)
     for number in range(3):
         send(other, f"photo-{number}.png", photo(number))
     assert spool.photos() == other.photos()
@@ -116,3 +117,27 @@ def test_a_full_disk_is_told_as_such(spool, monkeypatch):
     monkeypatch.setattr(spool, "_file", type("Full", (), {"write": staticmethod(full), "close": lambda _: None})())
     with pytest.raises(DiskFullError, match="No space"):
         spool.write(photo(0))
+
+
+def test_what_is_large_lies_in_the_folder_that_was_named_and_nowhere_when_closed(tmp_path):
+    spool = AlbumSpool("own_x", UploadLimits(10**7, 10**7), tmp_path)
+    send(spool, "large.png", photo(0) + bytes(2 * 2**20), 2**20)
+    (handle,) = [fd for fd in Path("/proc/self/fd").iterdir() if _target(fd).startswith(str(tmp_path))]
+    spool.close()
+    assert not _target(handle).startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_away_is_met_by_large_albums_alone(tmp_path):
+    spool = AlbumSpool("own_x", UploadLimits(10**7, 10**7), tmp_path / "absent")
+    send(spool, "small.png", photo(0))
+    with pytest.raises(FileNotFoundError):
+        send(spool, "large.png", photo(0) + bytes(2 * 2**20), 2**20)
+    spool.close()
+
+
+def _target(handle):
+    try:
+        return str(handle.readlink())
+    except OSError:  # closed meanwhile
+        return ""
