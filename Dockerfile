@@ -14,8 +14,8 @@ RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb
     && pip install --requirement base.txt
 
 FROM libraries AS libraries-worker
-# PyPI's torch for Linux brings CUDA, several GB. For machines without a GPU build with
-#   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The usual torch for Linux brings CUDA, several GB. For machines without a GPU build with --build-arg TORCH_INDEX=…,
+# the address of PyTorch's CPU builds.
 ARG TORCH_INDEX=""
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
         print(*project['optional-dependencies']['worker'], sep='\n')" > worker.txt \

@@ -96,6 +96,27 @@ def test_a_missing_secret_stops_the_start_and_says_where_to_write_it():
     assert demanded == {"POSTGRES_PASSWORD"}
 
 
+@pytest.mark.parametrize("page", ["README.md", "docker-compose.yml", ".env.example", "docs/how-to/production.md"])
+def test_the_first_commands_name_both_values_without_which_nothing_starts(page):
+    text = (ROOT / page).read_text()
+    begin = text.index("POSTGRES_PASSWORD")
+    around = text[max(0, begin - 200) : begin + 600]
+    assert re.search(r"HEIRLOOM_ACCEPT_RESEARCH_PRIOR=", around)
+    assert re.search(r"research\s+(and|or)\s+evaluation", around)
+
+
+def test_no_file_for_containers_names_an_index_of_packages():
+    texts = [DOCKERFILE, COMPOSE_TEXT, (ROOT / "docs" / "how-to" / "production.md").read_text()]
+    assert not [text for text in texts if re.search(r"TORCH_INDEX=\W*https?:", text)]
+
+
+def test_what_is_sent_is_spooled_in_the_volume_not_in_memory():
+    api = SERVICES["api"]
+    home = compose()["services"]["api"]["environment"]["HEIRLOOM_HOME"]
+    assert f"home:{home}" in api["volumes"]
+    assert home not in api["tmpfs"]
+
+
 def test_every_setting_can_be_chosen_from_the_env_file_and_reaches_the_service_that_reads_it():
     passed = {name for name, _, _ in VARIABLE.findall(COMPOSE_TEXT)}
     example = (ROOT / ".env.example").read_text()
