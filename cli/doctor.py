@@ -1,6 +1,7 @@
 """`heirloom doctor`: what works here, what is missing, what to do."""
 
 import importlib.metadata
+import importlib.util
 import json
 import shutil
 import tempfile
@@ -21,6 +22,9 @@ from core.settings import read_settings
 
 OUR_PACKAGES = ("core", "api", "worker", "cli", "migrations")
 NEEDED_DISK_BYTES = 2**30
+COMPUTING = ("diffusers", "peft")
+"""Beside torch, what the extra `worker` brings."""
+LIBRARIES = ("safetensors", "opencv-python-headless", "dlib-bin", "pillow")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,26 @@ def _guarded(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
     return Finding(name, ok, detail)
 
 
+def _is_of_the_api_alone() -> bool:
+    """Whether this is a server's installation without the extra `worker`, as in the API's image: whole as it is."""
+    if any(_is_importable(name) for name in ("torch", *COMPUTING)):
+        return False
+    try:
+        return not read_settings().embedded
+    except HeirloomError:  # another line says what is wrong with them
+        return False
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:
+        return False
+
+
 def _torch() -> tuple[bool, str]:
+    if _is_of_the_api_alone():
+        return True, "not installed: this is the API's installation, and workers compute"
     try:
         import torch
     except ImportError:
@@ -73,6 +96,8 @@ def _torch() -> tuple[bool, str]:
 
 
 def _device() -> tuple[bool, str]:
+    if _is_of_the_api_alone():
+        return True, "none is needed here"
     try:
         import torch
     except ImportError:
@@ -88,7 +113,7 @@ def _device() -> tuple[bool, str]:
 def _libraries() -> tuple[bool, str]:
     absent = []
     versions = []
-    for name in ("diffusers", "peft", "safetensors", "opencv-python-headless", "dlib-bin", "pillow"):
+    for name in (*(() if _is_of_the_api_alone() else COMPUTING), *LIBRARIES):
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

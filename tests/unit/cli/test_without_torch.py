@@ -64,6 +64,15 @@ def test_doctor_says_how_to_install_torch(without_torch):
     assert "without it: `make setup` in Heirloom's checkout, or `pip install '.[worker]'` there." in said
 
 
+def test_doctor_knows_the_api_s_installation_which_computes_nothing(without_torch, monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_DATABASE_URL", "postgresql://127.0.0.1:1/heirloom")
+    findings = {finding["name"]: finding for finding in json.loads(without_torch("doctor", "--json").stdout)}
+    assert "the API's installation" in findings["torch"]["detail"]
+    assert [name for name in ("torch", "device", "libraries", "faces") if not findings[name]["ok"]] == []
+    assert "diffusers" not in findings["libraries"]["detail"]
+    assert not findings["database"]["ok"]
+
+
 def test_a_wrong_number_needs_no_torch_to_be_refused(without_torch, pictures):
     ended = without_torch(*COMPUTING["restore"], "-k", "0")
     assert ended.returncode == 2
