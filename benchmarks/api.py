@@ -32,7 +32,7 @@ CONNECTIONS = 8
 TURNS = 4
 STARTS = 5
 _BOUNDARY = b"heirloom-benchmark"
-_SMALL_ENOUGH = {"HEIRLOOM_LOG_LEVEL": "WARNING", "HEIRLOOM_MAX_QUEUED_JOBS": "1000000"}
+_SMALL_ENOUGH = {"HEIRLOOM_MAX_QUEUED_JOBS": "1000000"}
 
 
 def upload_request(path: str, photo: bytes) -> Callable[[int], bytes]:
