@@ -7,9 +7,9 @@ from core.domain.errors import InvalidRecipeError
 from core.recipes.presets import PRESETS, Preset
 from core.recipes.schema import build_recipe
 
-_NAME = "The file that HEIRLOOM_RECIPES_FILE names"
+_NAME = "The recipes file"
 """Not its path: whoever set it knows it, and a caller of the API has no business with it."""
-_ADVICE = "It has to hold a JSON list of recipes, each as `heirloom recipes --json` shows them."
+_ADVICE = "HEIRLOOM_RECIPES_FILE names it: a JSON list of recipes, each as `heirloom recipes --json` shows them."
 
 _ABOUT = ("forwards", "source")
 """What `heirloom recipes --json` says of a recipe beside its numbers: a copy of it is a recipe all the same."""
