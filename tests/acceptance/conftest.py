@@ -23,7 +23,7 @@ def service(request, tmp_path_factory):
         return
     postgres, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_server")
     database = postgres.create("acceptance")
-    with server(folder, database, redis.url) as running:
+    with server(folder, database, redis.url()) as running:
         yield running
     postgres.drop("acceptance")
 
