@@ -60,7 +60,7 @@ def poll_request(path: str) -> Callable[[int], bytes]:
 def started(command: list[str], port: int, probe: str, environment: dict[str, str]) -> Iterator[tuple[int, float]]:
     """A server process: its pid, and the seconds from its start to its first answer."""
     began = time.perf_counter()
-    with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+    with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL) as process:  # noqa: S603  # our own
         try:
             while True:
                 if process.poll() is not None:

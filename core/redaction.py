@@ -15,7 +15,7 @@ from core.domain.errors import HeirloomError
 HIDDEN = "***"
 LONGEST_TEXT = 500
 _PICTURES_AND_ARCHIVES = (
-    "avif bmp gif heic heif jfif jpe jpeg jpg jxl mpo png psd raw safetensors tga tif tiff webp zip".split()  # noqa: SIM905
+    "avif bmp gif heic heif jfif jpe jpeg jpg jxl mpo png psd raw safetensors tga tif tiff webp zip".split()  # noqa: SIM905  # one a word
 )
 _PATTERNS = (
     (re.compile(r"(?<=://)[^/\s@]*@"), f"{HIDDEN}@"),  # user and password of a URL

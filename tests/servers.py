@@ -117,7 +117,7 @@ class PostgresServer(Server):
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
             shutil.chown(secret, "postgres", "postgres")
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, **_user())  # noqa: S603
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, **_user())  # noqa: S603  # our own
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}\n{done.stderr}")
 

@@ -34,7 +34,7 @@ def create(subject_id: Id, body: CheckpointIn, call: CallDep) -> Response:
         if tuning.job is None or not checkpoints.is_being_made(tuning.checkpoint, tuning.job):
             return call.answer(session, _shown(call, session, subject_id, checkpoint_id))
         shown = JobOut.of(call.view(session, tuning.job))
-        result = lambda again: _shown(call, again, subject_id, checkpoint_id)  # noqa: E731
+        result = lambda again: _shown(call, again, subject_id, checkpoint_id)  # noqa: E731  # used once, here
         return call.accepted(session, tuning.job, shown, result, new=tuning.new)
 
 
@@ -48,7 +48,7 @@ def listed(subject_id: Id, page: Page, call: CallDep) -> Response:
     with call.read() as session:
         asked = (subject_id, page.one_more, page.before_id)
         subject, rows = checkpoints.listed(session, call.owner_id, *asked)
-        entry = lambda row: CheckpointOut.of(subject, row)  # noqa: E731
+        entry = lambda row: CheckpointOut.of(subject, row)  # noqa: E731  # used once, here
         body, headers = page.of(rows, lambda row: row.id, CheckpointPage, entry)
         return call.answer(session, body, headers=headers)
 

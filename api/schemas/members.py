@@ -22,7 +22,7 @@ from core.domain.ids import ID_PATTERN_TAIL
 def _written(value: object) -> object:
     if not isinstance(value, str | datetime):
         # Not a TypeError: only a ValueError becomes part of the answer.
-        raise ValueError("a moment is written as RFC 3339 says, e.g. 2026-11-24T12:00:00Z")  # noqa: TRY004
+        raise ValueError("a moment is written as RFC 3339 says, e.g. 2026-11-24T12:00:00Z")  # noqa: TRY004  # a wrong value
     return value
 
 

@@ -59,7 +59,7 @@ class AlbumSpool:
         self._owner_id = owner_id
         self._limits = limits
         # Kept open on purpose: closed by `close`, and without a name that could be left behind.
-        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder)))  # noqa: SIM115
+        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder)))  # noqa: SIM115  # closed by us
         self._parts: list[_Part] = []
         self._gate: Gate | None = None
         self._label = ""

@@ -79,7 +79,7 @@ class Service:
     def run(self, *arguments: str) -> str:
         """Run `heirloom ARGUMENTS` to its end, and give what it printed."""
         command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)  # noqa: S603  # our own
         if done.returncode:
             raise RuntimeError(f"heirloom {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout

@@ -85,7 +85,7 @@ def test_a_job_whose_worker_is_killed_goes_on_with_another_from_where_it_was(api
 
 def kill_workers(service) -> int:
     """SIGKILL every process in which a worker's claim loop runs; the operator's supervisor begins new ones."""
-    names = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    names = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout  # noqa: S607  # the system's
     families = {process.pid for process in service.processes.values()}
     found = 0
     for line in names.splitlines()[1:]:
@@ -102,7 +102,7 @@ def ancestor(pid: int, families: set[int]) -> bool:
         if pid in families:
             return True
         try:
-            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123  # not a file
                 pid = int(file.read().rpartition(")")[2].split()[1])
         except OSError:
             return False

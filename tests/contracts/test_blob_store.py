@@ -243,5 +243,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     driver = "fs" if name == "files" else "database"
     command = [sys.executable, "-c", code, driver, str(tmp_path), url, OWNER]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=os.environ, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=os.environ, check=False)  # noqa: S603  # our own
     assert done.returncode == -9

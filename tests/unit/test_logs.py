@@ -158,7 +158,7 @@ def test_a_logger_made_before_the_configuration_follows_it(tmp_path):
         "from core import logs\nlog = logs.get_logger('early')\n"
         "logs.configure('json')\nlog.info('late', job_id='job_1')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
     assert json.loads(done.stderr)["event"] == "late"
     assert done.stdout == ""
 
@@ -168,7 +168,7 @@ def test_without_a_configuration_standard_output_stays_clean_and_warnings_are_he
         "from core import logs\nlog = logs.get_logger('early')\n"
         "log.info('quiet')\nlog.warning('loud', file='Tante Erna.jpg', job_id='job_1')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
     assert done.stdout == ""
     assert "event='loud'" in done.stderr
     assert "job_1" in done.stderr

@@ -31,7 +31,7 @@ print("drained", flush=True)
 
 @pytest.fixture
 def server():
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own
         try:
             yield process, process.stdout.readline().strip()
         finally:

@@ -134,7 +134,7 @@ def test_a_worker_does_not_outlive_a_parent_that_was_killed(module, tmp_path, co
         "while process.pid is None: time.sleep(0.01)\n"
         "print(process.pid, flush=True)\ntime.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as started:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as started:  # noqa: S603  # our own
         pid = int(started.stdout.readline())
         until((tmp_path / "ready").exists)
         os.kill(started.pid, signal.SIGKILL)

@@ -235,7 +235,7 @@ def test_processes_end_with_their_parent():
     script = (
         "import os; from core.imaging.decode_pool import DecodePool; print(DecodePool().run(os.getpid)); os._exit(1)"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603  # our own
     child = int(run.stdout)
     for _ in range(200):
         state = Path(f"/proc/{child}/stat")

@@ -29,7 +29,7 @@ def pipelines_own_chain(pipeline, start, noise):
             output = pipeline.unet(x, t).sample
         drawn = next(rows)
         handed, scheduler_randn = drawn, __import__("diffusers").schedulers.scheduling_ddpm
-        original, scheduler_randn.randn_tensor = scheduler_randn.randn_tensor, lambda *_, **__: handed  # noqa: B023
+        original, scheduler_randn.randn_tensor = scheduler_randn.randn_tensor, lambda *_, **__: handed  # noqa: B023  # each its own loop
         try:
             x = scheduler.step(output, t, x).prev_sample
         finally:

@@ -32,7 +32,7 @@ def test_a_blob_is_flushed_before_it_has_its_name_and_its_folder_after(store, tm
     sync, replace = os.fsync, Path.replace
 
     def fsync(handle):
-        seen.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")  # noqa: PTH112
+        seen.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")  # noqa: PTH112  # no file of ours
         sync(handle)
 
     def rename(path, target):

@@ -92,7 +92,7 @@ def test_there_is_no_seam(portrait, face):
 def test_a_grey_photo_stays_grey_to_the_byte(portrait, face):
     grey = np.repeat(cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=-1)
     noisy = (grey + np.random.default_rng(0).normal(0, 8, (512, 512, 1))).round().clip(0, 255).astype(np.uint8)
-    pink = lambda crop: (_smoothed(crop) * [1.1, 0.9, 0.8] + [20, 0, 0]).clip(0, 255).astype(np.uint8)  # noqa: E731
+    pink = lambda crop: (_smoothed(crop) * [1.1, 0.9, 0.8] + [20, 0, 0]).clip(0, 255).astype(np.uint8)  # noqa: E731  # used once, here
     result = compose(noisy, [patch_of(noisy, face, pink)])
     assert np.ptp(result, axis=-1).max() == 0
     assert not np.array_equal(result, noisy)
@@ -100,7 +100,7 @@ def test_a_grey_photo_stays_grey_to_the_byte(portrait, face):
 
 def test_free_colours_are_the_restoration_s_within_and_the_photo_s_at_the_edge(portrait, face):
     grey = np.repeat(cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=-1)
-    tinted = lambda crop: (crop * [1.0, 0.8, 0.6]).astype(np.uint8)  # noqa: E731
+    tinted = lambda crop: (crop * [1.0, 0.8, 0.6]).astype(np.uint8)  # noqa: E731  # used once, here
     patches = [patch_of(grey, face, tinted, colour="free")]
     result, mask = compose(grey, patches), _mask(grey, patches)
     spread = np.ptp(result, axis=-1)

@@ -43,7 +43,7 @@ def test_coarse_grain_is_made_coarse():
     noise = cv2.GaussianBlur(_luminance_noise(20).astype(np.float32), (0, 0), 0.45)[..., None]
     photo, placed = _scene(noise)
     added = _add(photo, placed)[:, 90:, 1] - 120
-    neighbours = lambda plane: float((plane[:, 1:] * plane[:, :-1]).mean() / plane.var())  # noqa: E731
+    neighbours = lambda plane: float((plane[:, 1:] * plane[:, :-1]).mean() / plane.var())  # noqa: E731  # used once, here
     assert neighbours(added) == pytest.approx(neighbours(noise[..., 0]), abs=0.1)
     assert added.std() == pytest.approx(noise.std(), rel=0.2)
 
