@@ -3,8 +3,8 @@
 import os
 import re
 import signal
-import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -85,14 +85,14 @@ def test_a_job_whose_worker_is_killed_goes_on_with_another_from_where_it_was(api
 
 def kill_workers(service) -> int:
     """SIGKILL every process in which a worker's claim loop runs; the operator's supervisor begins new ones."""
-    names = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout  # noqa: S607  # the system's
     families = {process.pid for process in service.processes.values()}
     found = 0
-    for line in names.splitlines()[1:]:
-        pid, arguments = line.split(None, 1)
-        is_worker = re.search(r"cli\.child .*\bworker\b|spawn_main", arguments)  # not Celery's helpers
-        if is_worker and ancestor(int(pid), families):
-            os.kill(int(pid), signal.SIGKILL)
+    for pid in [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]:
+        # From the kernel itself: `ps` cuts a command line off where COLUMNS or a guess of its own says so.
+        command = of_process(pid, "cmdline").replace("\0", " ")
+        is_worker = re.search(r"cli\.child .*\bworker\b|spawn_main", command)  # not Celery's helpers
+        if is_worker and ancestor(pid, families):
+            os.kill(pid, signal.SIGKILL)
             found += 1
     return found
 
@@ -101,9 +101,14 @@ def ancestor(pid: int, families: set[int]) -> bool:
     while pid > 1:
         if pid in families:
             return True
-        try:
-            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123  # not a file
-                pid = int(file.read().rpartition(")")[2].split()[1])
-        except OSError:
-            return False
+        fields = of_process(pid, "stat").rpartition(")")[2].split()
+        pid = int(fields[1]) if fields else 0
     return False
+
+
+def of_process(pid: int, what: str) -> str:
+    """What the kernel tells of a process; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text()
+    except OSError:
+        return ""
