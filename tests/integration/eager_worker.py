@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from core.pipeline import stages
+from core.pipeline.stages import tune
 
-stages.finetune = partial(stages.finetune, save_every_seconds=0.0)
+tune.finetune = partial(tune.finetune, save_every_seconds=0.0)
 
 if __name__ == "__main__":
     from worker.__main__ import main

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from core.pipeline import stages
+from core.pipeline.stages import restore
 
 
 def take_for_ever(*_: object, **__: object) -> None:
@@ -12,7 +12,7 @@ def take_for_ever(*_: object, **__: object) -> None:
     time.sleep(3600)
 
 
-stages.restore_batch = take_for_ever  # type: ignore[assignment]  # on purpose
+restore.restore_batch = take_for_ever  # type: ignore[assignment]  # on purpose
 
 if __name__ == "__main__":
     from worker.__main__ import main

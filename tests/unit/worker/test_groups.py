@@ -4,7 +4,7 @@ from structlog.contextvars import get_contextvars
 
 from core.db.tables import CandidateRow, Job
 from core.imaging.intake import decode_photo
-from core.pipeline import stages
+from core.pipeline.stages import restore
 from core.storage.base import BlobRef, read_blob
 from tests.benches import OWNER, at_step, crops, tiny_recipe
 
@@ -13,13 +13,13 @@ from tests.benches import OWNER, at_step, crops, tiny_recipe
 def batches(monkeypatch):
     """The sizes of the batches that were restored."""
     sizes = []
-    whole = stages.restore_batch
+    whole = restore.restore_batch
 
     def counted(prior, photos, *arguments, **options):
         sizes.append(len(photos))
         return whole(prior, photos, *arguments, **options)
 
-    monkeypatch.setattr(stages, "restore_batch", counted)
+    monkeypatch.setattr(restore, "restore_batch", counted)
     return sizes
 
 
@@ -92,7 +92,7 @@ def test_one_with_a_bad_photo_fails_alone(bench, worker):
 def only_alone(monkeypatch):
     """Batches fail as nobody foresaw, and alone the second photo; the sizes of what was tried."""
     sizes = []
-    whole = stages.restore_batch
+    whole = restore.restore_batch
 
     def picky(prior, photos, *arguments, **options):
         sizes.append(len(photos))
@@ -100,7 +100,7 @@ def only_alone(monkeypatch):
             raise RuntimeError("unforeseen")
         return whole(prior, photos, *arguments, **options)
 
-    monkeypatch.setattr(stages, "restore_batch", picky)
+    monkeypatch.setattr(restore, "restore_batch", picky)
     return sizes
 
 
