@@ -10,6 +10,7 @@ from pathlib import Path
 from api.metrics import Metrics
 from core.db.session import Database
 from core.domain.errors import DiskFullError, OutputUnwritableError
+from core.imaging.decode_pool import DecodePool, process_limits
 from core.priors.locate import describe_prior
 from core.services.doorbell import Doorbell
 from core.services.estimates import Forecaster
@@ -62,6 +63,7 @@ class Service:
         self.forecaster = Forecaster(self.terms.worker_life)
         self.stopping = threading.Event()
         self._offer: Offer | None = None
+        self._decode_pool: DecodePool | None = None
         self._lock = threading.Lock()
 
     @property
@@ -78,6 +80,26 @@ class Service:
                 prior = describe_prior(self.settings.prior, self.settings.home)
                 self._offer = open_offer(prior, self.settings.recipes_file, self.settings.default_recipe)
             return self._offer
+
+    @property
+    def decode_pool(self) -> DecodePool:
+        """Where photos are decoded, and looked at, within limits; made when it is first asked for.
+
+        A call that finds no free process within `decode_seconds` ends in `OverloadedError`.
+        """
+        with self._lock:
+            if self._decode_pool is None:
+                limits = process_limits(self.settings.decode_memory_mib * MEBIBYTE, self.settings.decode_seconds)
+                self._decode_pool = DecodePool(
+                    self.settings.decode_processes, limits, wait_seconds=self.settings.decode_seconds
+                )
+            return self._decode_pool
+
+    def close(self) -> None:
+        """End what the service started; the database and the store are their owners' to close."""
+        with self._lock:
+            if self._decode_pool is not None:
+                self._decode_pool.close()
 
     def spool_folder(self) -> Path:
         """Where uploads lie while they come in: in the home, because the folder for temporary files may be memory.

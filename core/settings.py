@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     """With so many queued or running jobs of its own, an owner is answered 429."""
     min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
     """Where an upload would leave less on the disk of `home`, it is refused."""
+    decode_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """So many photos at once are decoded in processes of their own, by the API and by each worker."""
+    decode_memory_mib: Annotated[int, Field(ge=256)] = 1024
+    """What one photo may need there; one that needs more is refused as too large."""
+    decode_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
+    """Processor time for one photo there; by the clock three times as much. So long a request waits for its turn."""
 
     lease_seconds: Seconds = 60.0
     """How long a job stays with a worker that was not heard of."""

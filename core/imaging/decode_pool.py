@@ -20,7 +20,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from core.domain.errors import BadInputError, ImageTooLargeError, ImageUnreadableError
+from core.domain.errors import BadInputError, ImageTooLargeError, ImageUnreadableError, OverloadedError
 from core.imaging.decode_messages import OUT_OF_MEMORY, Answer, Call, load_answer
 from core.imaging.intake import Limits, decode_photo
 from core.imaging.original.photo import Original
@@ -48,20 +48,29 @@ class ProcessLimits:
     max_calls: int = 500
 
 
+def process_limits(memory_bytes: int, seconds: int) -> ProcessLimits:
+    """An operator's limits: processor time in seconds, and by the clock three times as much, as others compute too."""
+    return ProcessLimits(memory_bytes, seconds, 3.0 * seconds)
+
+
 class DecodePool:
     """Processes that decode; started when first needed, one call at a time each.
 
     Use it as a context manager, or call `close`. Calls wait for a free process.
     """
 
-    def __init__(self, processes: int = 1, limits: ProcessLimits | None = None) -> None:
+    def __init__(
+        self, processes: int = 1, limits: ProcessLimits | None = None, wait_seconds: float | None = None
+    ) -> None:
         """Make a pool.
 
         Args:
             processes: at most so many calls at once.
             limits: of each process.
+            wait_seconds: the longest that a call waits for a free process; None: as long as it takes.
         """
         self._limits = limits or ProcessLimits()
+        self._wait_seconds = wait_seconds
         self._closed = False
         # The one used last is taken first: a quiet service keeps one process busy and starts no more.
         self._places: queue.LifoQueue[_Process | None] = queue.LifoQueue()
@@ -94,10 +103,16 @@ class DecodePool:
         Raises:
             ImageTooLargeError: it needed more memory or time than is allowed.
             ImageUnreadableError: it brought the process down.
+            OverloadedError: no process came free in time.
             HeirloomError: whatever the function raises.
             RuntimeError: a fault of ours: the function raised something else, or the pool is closed.
         """
-        process = self._places.get()
+        try:
+            process = self._places.get(timeout=self._wait_seconds)
+        except queue.Empty:
+            raise OverloadedError(
+                "As many photos are being decoded as can be at once.", "Send the request again in a few seconds."
+            ) from None
         try:
             if self._closed:
                 raise RuntimeError("the decode pool is closed")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.domain.errors import ImageTooLargeError, ImageUnreadableError, UnsupportedFormatError
+from core.domain.errors import ImageTooLargeError, ImageUnreadableError, OverloadedError, UnsupportedFormatError
 from core.imaging.decode_messages import Answer, load_answer
 from core.imaging.decode_pool import DecodePool, ProcessLimits
 from core.imaging.intake import Limits, decode_photo, encode
@@ -229,6 +229,19 @@ def test_who_waits_for_a_closed_pool_is_told():
         with pytest.raises(RuntimeError, match="closed"):
             second.result(timeout=30)
         first.result(timeout=30)
+
+
+def test_a_call_that_finds_no_free_process_in_time_is_told_to_come_back():
+    with DecodePool(wait_seconds=0.05) as pool, ThreadPoolExecutor(1) as threads:
+        pool.decode(encode(PICTURE))
+        busy = threads.submit(pool.run, time.sleep, 1.0)
+        while not busy.running():
+            time.sleep(0.01)
+        time.sleep(0.1)
+        with pytest.raises(OverloadedError, match="as can be at once"):
+            pool.decode(encode(PICTURE))
+        busy.result()
+        assert pool.decode(encode(PICTURE)).shape == PICTURE.shape
 
 
 def test_processes_end_with_their_parent():
