@@ -1,13 +1,24 @@
 """What somebody asks of the pipeline, and what they get."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from core.domain.errors import HeirloomError
+from core.domain.face import Box, FaceVerdict, FaceWish
+from core.imaging.colour import Colour
+from core.imaging.original.photo import FileFormat
+from core.imaging.original.saving import KeepMetadata, SavedPhoto
+from core.recipes.schema import Recipe
+
+OWN = ""
+"""The key of the request's own subject among the references."""
+
+FaceSource = Literal["detected", "box", "eyes", "aligned", "whole"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +30,15 @@ class Photo:
         data: the file's bytes.
         aligned: it already is a face crop in FFHQ framing.
         seed: of everything random about this photo; None: the request's. So photos of several requests share a batch.
+        faces: what is asked of single faces; None: every face found, alike. Faces that nothing is said of are restored
+            if another one is to be kept, and left as they are if only faces to be restored are named.
     """
 
     label: str
     data: bytes = field(repr=False)
     aligned: bool = False
     seed: int | None = None
+    faces: tuple[FaceWish, ...] | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -53,9 +67,19 @@ class RestoreRequest:
         photos: what to restore.
         checkpoint: a subject checkpoint's bytes, for the personal mode.
         album: or the album to tune on first.
-        candidates: results wanted for each photo, each with other noise.
+        candidates: results wanted for each face, each with other noise.
         seed: of everything random.
-        native: return the prior's own resolution instead of the crop's.
+        native: faces' pictures in the prior's own resolution instead of the crop's; an aligned photo too.
+        checkpoints: by id, for faces that name their own.
+        references: embeddings of photos of a subject, [N, 128] float64, by checkpoint id, or "" for the subject of
+            `checkpoint` or `album`: they tell who is who in group photos. Without them nobody is told apart.
+        personal_recipe: for faces that name a checkpoint where the recipe's mode is not personal.
+        category: person, cat, dog or other. Only people's faces are found: of others it is a wish's box, or the whole
+            picture.
+        fidelity_auto: K is chosen for each face, up to the recipe's.
+        colour: whose colours a restored face has, see `core.imaging.colour`.
+        file_format: of the result; None: as the photo came.
+        keep_metadata: what goes along of EXIF and XMP.
     """
 
     photos: tuple[Photo, ...]
@@ -64,6 +88,14 @@ class RestoreRequest:
     candidates: int = 1
     seed: int = 0
     native: bool = False
+    checkpoints: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    references: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    personal_recipe: Recipe | None = None
+    category: str = "person"
+    fidelity_auto: bool = False
+    colour: Colour = "preserve"
+    file_format: FileFormat | None = None
+    keep_metadata: KeepMetadata = "all"
 
     def seed_of(self, index: int) -> int:
         """The seed of one of its photos."""
@@ -86,22 +118,86 @@ class Candidate:
     scores: dict[str, float]
 
 
+@dataclass(frozen=True, eq=False)
+class FaceResult:
+    """What became of one face.
+
+    Attributes:
+        n: its number in the photo; detected faces come first, the largest is 0.
+        quad: [4, 2] float64, the corners of its square in the upright photo: top left, bottom left, bottom right, top
+            right; None of an aligned photo.
+        outline: [N, 2] float64, the face without a margin; None where there is no quad.
+        box: around it; None of an aligned photo.
+        eye_distance_pixels: between the eyes, where they are known.
+        source: how it was found.
+        verdict: what became of it.
+        notes: what is worth knowing: small, larger_than_prior, unlike_the_subject.
+        noise_steps: K; None where it was not to be restored.
+        checkpoint_id: of the checkpoint that the face named.
+        identity: of the face as it was to the subject's references, where there are some.
+        seed: of the grain that is added in the photo.
+        crop: the aligned face as it was, [S, S, 3] uint8; None if there is none.
+        candidates: best first: likest to the references, or, without any, to the face as it was. Empty where it was not
+            restored.
+        selected: the candidate that the photo shows, or "original"; None where there is nothing to choose from.
+        error: why it was not restored, where it cannot be.
+    """
+
+    n: int
+    quad: np.ndarray | None
+    outline: np.ndarray | None
+    box: Box | None
+    eye_distance_pixels: float | None
+    source: FaceSource
+    verdict: FaceVerdict
+    notes: tuple[str, ...] = ()
+    noise_steps: int | None = None
+    checkpoint_id: str | None = None
+    identity: float | None = None
+    seed: int = 0
+    crop: np.ndarray | None = None
+    candidates: tuple[Candidate, ...] = ()
+    selected: int | Literal["original"] | None = None
+    error: HeirloomError | None = None
+
+
 @dataclass(frozen=True)
 class PhotoResult:
-    """What became of one photo: candidates, or the error that stopped it; never its own pixels as a result.
+    """What became of one photo.
 
     Attributes:
         label: the photo's.
-        crop: the aligned face as it was, [S, S, 3] uint8; None if there is none.
-        candidates: best first, which means by `identity_to_photo`: likest to the face in the photo as it was sent. On
-            a badly degraded photo that says little. Empty on an error.
-        error: why there is no result, or None.
+        faces: all of its faces, by number; empty where none was found.
+        photo: the whole photo with the selected candidates in it, encoded; without a restored face its pixels are as
+            they came. None on an error.
+        width: the upright photo's, in pixels.
+        height: the upright photo's.
+        warnings: what a person should know: no face, faces that were left as they were.
+        error: why there is no result at all, or None.
     """
 
     label: str
-    crop: np.ndarray | None
-    candidates: tuple[Candidate, ...]
+    faces: tuple[FaceResult, ...] = ()
+    photo: SavedPhoto | None = None
+    width: int = 0
+    height: int = 0
+    warnings: tuple[HeirloomError, ...] = ()
     error: HeirloomError | None = None
+
+    @property
+    def restored(self) -> bool:
+        """Whether the photo shows a restored face."""
+        return any(face.verdict is FaceVerdict.RESTORED for face in self.faces)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Of the first face."""
+        return self.faces[0].candidates if self.faces else ()
+
+    @property
+    def crop(self) -> np.ndarray | None:
+        """Of the first face."""
+        return self.faces[0].crop if self.faces else None
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,21 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from core.domain.errors import AlbumTooSmallError, BadInputError
+from core.domain.face import FaceVerdict
 from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
 from core.pipeline.plan import SUBJECT, StageCall, carried_out
 from core.pipeline.ports import ArtifactStore, Ports
-from core.pipeline.request import AlbumPhotoReport, Candidate, PhotoResult, RestoreRequest, Result, TuneRequest
+from core.pipeline.request import (
+    AlbumPhotoReport,
+    Candidate,
+    FaceResult,
+    PhotoResult,
+    RestoreRequest,
+    Result,
+    TuneRequest,
+)
 from core.pipeline.stages import HANDLERS, Constrain, Context
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe
@@ -168,8 +177,8 @@ def _photo_result(index: int, context: Context) -> PhotoResult:
     label = context.photo("photo", index).label
     errors = [error for (_, item), error in context.errors.items() if _photo_index(item) == index]
     if errors:
-        return PhotoResult(label, None, (), errors[0])
-    crop = unpack(context.output("align", f"photo-{index}"))[0]["crop"]
+        return PhotoResult(label, error=errors[0])
+    aligned = unpack(context.output("align", f"photo-{index}"))[0]
     candidates = []
     count = context.request.candidates if isinstance(context.request, RestoreRequest) else 0
     for candidate in range(count):
@@ -177,7 +186,20 @@ def _photo_result(index: int, context: Context) -> PhotoResult:
         candidates.append(Candidate(arrays["image"], arrays["native"], numbers))
     # The best is the one closest to the photo's own identity; equal scores keep the order of the seeds.
     candidates.sort(key=lambda one: -one.scores.get("identity_to_photo", 0.0))
-    return PhotoResult(label, crop, tuple(candidates))
+    quad = aligned.get("quad")
+    face = FaceResult(
+        n=0,
+        quad=quad,
+        outline=None,
+        box=None,
+        eye_distance_pixels=None,
+        source="aligned" if quad is None else "detected",
+        verdict=FaceVerdict.RESTORED,
+        crop=aligned["crop"],
+        candidates=tuple(candidates),
+        selected=0,
+    )
+    return PhotoResult(label, (face,))
 
 
 def _photo_index(item: str) -> int | None:
