@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -14,6 +15,8 @@ from cli.worker_process import WorkerProcess
 LAST_ANSWERS_SECONDS = 10
 """How long requests that are being answered may take once the server stops."""
 STOPPED_AT_ONCE = 130
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may compute while others wait for their turn; Python's own 5 ms are what slow answers wait for."""
 
 
 def serve(
@@ -39,6 +42,7 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server = _Server(config, worker, begin, end)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)  # uvicorn has its own only while it runs; the drain comes after

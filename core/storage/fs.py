@@ -165,7 +165,7 @@ class FileWriter:
                 elif temporary is not None:
                     temporary.replace(path)
                     self._temporary = None
-                _flush(self._folder)
+            _flush(self._folder)  # outside the lock: others' files do not wait for the disk to have this one's name
         return ref
 
     def _open(self) -> BinaryIO:
