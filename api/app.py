@@ -9,7 +9,7 @@ from api import errors, openapi
 from api.doorbell import CeleryDoorbell
 from api.metrics import Metrics
 from api.middleware import HostGuard, Surroundings
-from api.routers import albums, checkpoints, files, jobs, probes, restorations, subjects, system
+from api.routers import albums, checkpoints, faces, files, jobs, probes, restorations, subjects, system
 from api.service import Service
 from core.db.session import Database
 from core.priors.licence import check_licence
@@ -18,7 +18,7 @@ from core.settings import Settings, read_settings
 from core.storage.base import BlobStore
 from core.storage.open import open_store
 
-ROUTERS = (jobs, files, restorations, subjects, albums, checkpoints, system, probes)
+ROUTERS = (jobs, files, restorations, faces, subjects, albums, checkpoints, system, probes)
 """In this order a path is compared with theirs: what is asked for most comes first."""
 
 
@@ -78,13 +78,15 @@ def from_environment() -> FastAPI:
     """For `uvicorn --factory api.app:from_environment`.
 
     Raises:
-        SettingsError: a setting is wrong, the recipes are, or the prior needs a word of the operator's.
+        SettingsError: a setting is wrong, the recipes or the face finder's file are, or the prior needs a word of the
+            operator's.
         PriorError: the prior is not here, or not sound.
         OutputUnwritableError: the home cannot be written.
     """
     settings = read_settings()
     app = create_app(settings)
     app.state.service.spool_folder()
+    app.state.service.finder.check()
     prior = app.state.service.offer.prior  # opened now: what is wrong with it is not the first caller's fault
     check_licence(prior, embedded=settings.embedded, accepted=settings.accept_research_prior)
     return app

@@ -82,7 +82,8 @@ class Call:
         """
         self._caller = self._authenticated()
         self._caller.require(Scope.READ if self._request.method == "GET" else Scope.WRITE)
-        self._key = self._idempotency_key()
+        key = self._idempotency_key()
+        self._key = key if guard.keeps else None
         if guard.queues:
             with self.read() as session:
                 self._check_room(session)

@@ -18,12 +18,16 @@ class Guard:
         body: which limit holds for it.
         queues: it puts a job into the queue, so that there must be room.
         stores: it keeps what was sent, so that there must be disk space.
+        spools: what is sent lies on this machine's disk first.
+        keeps: its answer is kept for a repetition with the same Idempotency-Key; not where nothing is changed.
         public: it needs no caller.
     """
 
     body: Body = "json"
     queues: bool = False
     stores: bool = False
+    spools: bool = False
+    keeps: bool = True
     public: bool = False
 
 

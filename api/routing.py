@@ -41,7 +41,7 @@ class GuardedRoute(APIRoute):
             limit = body_limit(guard, service.settings, form=is_form(request))
             coming_bytes = _checked_length(request, limit)
             if guard.stores:
-                service.check_disk(coming_bytes, spooled=guard.body == "album")
+                service.check_disk(coming_bytes, spooled=guard.spools)
             limited = Request(request.scope, _limited(request.receive, limit))
             if guard.body == "json":
                 _check_is_json(request)

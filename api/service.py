@@ -11,6 +11,8 @@ from api.metrics import Metrics
 from core.db.session import Database
 from core.domain.errors import DiskFullError, OutputUnwritableError
 from core.imaging.decode_pool import DecodePool, process_limits
+from core.imaging.faces.open import FinderChoice
+from core.imaging.opening import Limits
 from core.priors.locate import describe_prior
 from core.services.doorbell import Doorbell
 from core.services.estimates import Forecaster
@@ -60,6 +62,8 @@ class Service:
         self.terms = terms_of(self.settings)
         self.keyless = not self.settings.keys_required
         self.limits = UploadLimits(self.settings.max_upload_mib * MEBIBYTE, self.settings.max_album_mib * MEBIBYTE)
+        self.finder = FinderChoice(self.settings.face_finder, self.settings.yunet_model)
+        self.image_limits = Limits(max_bytes=self.limits.photo_bytes)
         self.forecaster = Forecaster(self.terms.worker_life)
         self.stopping = threading.Event()
         self._offer: Offer | None = None

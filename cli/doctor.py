@@ -124,11 +124,17 @@ def _libraries() -> tuple[bool, str]:
 
 
 def _faces() -> tuple[bool, str]:
+    from core.imaging.faces.open import FinderChoice
     from core.imaging.models import detector, landmark_predictor
 
     detector()
     landmark_predictor()
-    return True, "dlib with 68 points; the point model's training data excludes commercial use"
+    settings = read_settings()
+    finder = FinderChoice(settings.face_finder, settings.yunet_model)
+    finder.check()
+    also = "" if finder.name == "dlib" else "; faces are recognised with dlib, whose point model's terms exclude that"
+    use = "commercial use is allowed" if finder.licence.commercial_use else "no commercial use"
+    return True, f"{finder.name}: {finder.licence.licence} ({use}{also})"
 
 
 def _prior() -> tuple[bool, str]:

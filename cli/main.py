@@ -8,6 +8,7 @@ from cli.db import db_app
 from cli.demo import demo_command
 from cli.doctor import doctor_command
 from cli.errors import fail
+from cli.faces import faces_command
 from cli.keys import keys_app
 from cli.models import models_app
 from cli.recipes import recipes_command
@@ -21,6 +22,7 @@ from core.domain.errors import HeirloomError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 models_app.command("train")(train_command)
 app.command("restore")(restore_command)
+app.command("faces")(faces_command)
 app.command("tune")(tune_command)
 app.command("recipes")(recipes_command)
 app.command("doctor")(doctor_command)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.errors import OutputUnwritableError, SettingsError
+from core.imaging.faces.open import FinderChoice
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior
 from core.priors.spec import PriorSpec
@@ -31,6 +32,7 @@ def prepare(settings: Settings) -> PriorSpec:
     """
     spec = describe_prior(settings.prior, settings.home)
     check_licence(spec, embedded=settings.embedded, accepted=settings.accept_research_prior)
+    FinderChoice(settings.face_finder, settings.yunet_model).check()
     open_offer(spec, settings.recipes_file, settings.default_recipe)
     prepare_database(settings)
     return spec

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     """How precisely workers compute; `auto`: bf16 on GPUs that have it."""
     device_cache_mib: Annotated[int, Field(ge=0)] = 4096
     """How much of the device's memory priors and checkpoints may keep between jobs."""
+    face_finder: Literal["dlib", "yunet"] = "dlib"
+    """What finds faces: dlib is installed; its point model's terms exclude commercial use. yunet needs its file."""
+    yunet_model: Path | None = None
+    """YuNet's file, `face_detection_yunet_*.onnx` of OpenCV's model zoo."""
 
     host: str = "127.0.0.1"
     """The address that the API listens on."""
@@ -110,7 +114,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The lowest level that is written."""
 
-    @field_validator("home", "recipes_file")
+    @field_validator("home", "recipes_file", "yunet_model")
     @classmethod
     def _expanded(cls, path: Path | None) -> Path | None:
         try:

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1/subjects/{subject_id}/album", tags=["albums"], ro
     responses=accepted(JobOut, JobOut) | problems(*FORM_BODY, *QUEUED),
     openapi_extra=form_or_json(AlbumForm, AlbumIn, several=True) | PREFER,
 )
-@guarded(Guard(body="album", queues=True, stores=True))
+@guarded(Guard(body="album", queues=True, stores=True, spools=True))
 def add(subject_id: Id, call: CallDep, sent: Annotated[SentAlbum, Depends(sent_album)]) -> Response:
     """Send photos, one zip or several, and have a checkpoint tuned on the album; a photo that is there stays one."""
     asked = (call.owner_id, subject_id, sent.spool.photos(), call.offer, sent.order)

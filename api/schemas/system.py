@@ -7,6 +7,7 @@ from pydantic import Field
 from api.schemas.members import Answered, Instant
 from core.db.tables import Worker
 from core.domain.mode import Mode
+from core.imaging.faces.open import FinderChoice
 from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
 from core.recipes.presets import Preset
@@ -67,12 +68,26 @@ class LimitsOut(Answered):
     max_open_jobs: int
 
 
+class FaceFinderOut(Answered):
+    """What finds faces, and what its licence allows."""
+
+    name: Literal["dlib", "yunet"]
+    licence: str = Field(description="Of its code and its weights.")
+    commercial_use: bool
+
+    @classmethod
+    def of(cls, finder: FinderChoice) -> Self:
+        """The operator's choice as it is shown."""
+        return cls(name=finder.name, licence=finder.licence.licence, commercial_use=finder.licence.commercial_use)
+
+
 class SystemOut(Answered):
     """The service as a whole."""
 
     version: str
     mode: Literal["embedded", "server"]
     prior: str
+    face_finder: FaceFinderOut
     queue: QueueOut
     workers: list[WorkerOut]
     limits: LimitsOut
@@ -84,6 +99,7 @@ class SystemOut(Answered):
             version=version,
             mode="embedded" if settings.embedded else "server",
             prior=settings.prior,
+            face_finder=FaceFinderOut.of(FinderChoice(settings.face_finder, settings.yunet_model)),
             queue=QueueOut(queued=overview.queued, running=overview.running),
             workers=[WorkerOut.of(worker) for worker in overview.workers],
             limits=LimitsOut(

@@ -48,6 +48,17 @@ class ProcessLimits:
     max_calls: int = 500
 
 
+@dataclass(frozen=True)
+class Late:
+    """An argument of a call that is made when the call's turn has come: what waits holds no photo in memory.
+
+    Attributes:
+        make: gives it; what it raises ends the call.
+    """
+
+    make: Callable[[], object]
+
+
 def process_limits(memory_bytes: int, seconds: int) -> ProcessLimits:
     """An operator's limits: processor time in seconds, and by the clock three times as much, as others compute too."""
     return ProcessLimits(memory_bytes, seconds, 3.0 * seconds)
@@ -98,7 +109,8 @@ class DecodePool:
 
         Args:
             function: found by its module and name.
-            arguments: can be pickled. So can the result, of plain values, arrays and classes of `core.imaging` alone.
+            arguments: can be pickled, or are `Late`. The result is of plain values, arrays and data classes of
+                `core.imaging` alone.
 
         Raises:
             ImageTooLargeError: it needed more memory or time than is allowed.
@@ -116,9 +128,13 @@ class DecodePool:
         try:
             if self._closed:
                 raise RuntimeError("the decode pool is closed")
-            if process is None or not process.alive():
+            made = tuple(one.make() if isinstance(one, Late) else one for one in arguments)
+            if process is not None and not process.alive():
+                process.end()  # killed after its last call, or by somebody else
+                process = None
+            if process is None:
                 process = _Process(self._limits)
-            answer = process.call(Call(function.__module__, function.__qualname__, arguments, self._limits.cpu_seconds))
+            answer = process.call(Call(function.__module__, function.__qualname__, made, self._limits.cpu_seconds))
         finally:
             if process is not None and (self._closed or not process.alive() or process.calls >= self._limits.max_calls):
                 process.end()

@@ -35,6 +35,8 @@ class World:
             for name in ("subject_id", "checkpoint_id"):
                 if name in case.body:
                     case.body[name] = self.ids[name]
+            if "file_id" in case.body:
+                case.body["file_id"] = self.ids["file_id"]
             if isinstance(case.body.get("input"), dict) and "file_id" in case.body["input"]:
                 case.body["input"]["file_id"] = self.ids["file_id"]
             if case.media_type == "multipart/form-data" and "file" in case.body:

@@ -58,17 +58,21 @@ class Pose:
 
 
 def pose_of(landmarks: np.ndarray) -> Pose:
-    """Fit the head to six of a face's landmarks.
+    """Fit the head to six of a face's landmarks; to the five that YuNet gives: then the pitch is a guess.
 
     Args:
-        landmarks: [68, 2] float64 in any unit, x right, y down.
+        landmarks: [68, 2] or [5, 2] float64 in any unit, x right, y down.
     """
-    eyes = np.stack([landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)])
-    seen = np.concatenate([eyes, landmarks[[30, 48, 54, 8]]])
-    roll = roll_of(eyes)
+    if len(landmarks) == len(_HEAD) - 1:
+        seen = landmarks  # eyes, nose and mouth, in the head's order; the chin is not known
+    else:
+        eyes = np.stack([landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)])
+        seen = np.concatenate([eyes, landmarks[[30, 48, 54, 8]]])
+    head = _HEAD[: len(seen)]
+    roll = roll_of(seen[:2])
     cosine, sine = np.cos(np.radians(roll)), np.sin(np.radians(roll))
     upright = (seen - seen.mean(axis=0)) @ np.array([[cosine, -sine], [sine, cosine]])
-    camera = np.linalg.lstsq(_HEAD - _HEAD.mean(axis=0), upright, rcond=None)[0].T  # [2, 3]
+    camera = np.linalg.lstsq(head - head.mean(axis=0), upright, rcond=None)[0].T  # [2, 3]
     # The nearest matrix with orthogonal rows of one length.
     left, _, right = np.linalg.svd(camera, full_matrices=False)
     across, down = left @ right

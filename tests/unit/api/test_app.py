@@ -27,11 +27,20 @@ def test_the_offer_is_open_before_the_first_request():
         ("RECIPES_FILE", "/absent/recipes.json"),
         ("ALLOWED_HOSTS", '["photos.example.org"]'),
         ("BROKER_URL", "http://x"),
+        ("FACE_FINDER", "opencv"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(monkeypatch, name, value):
     monkeypatch.setenv(f"HEIRLOOM_{name}", value)
     with pytest.raises(SettingsError, match=f"HEIRLOOM_{name}: "):
+        from_environment()
+
+
+@pytest.mark.parametrize("model", ["", "/absent/yunet.onnx"])
+def test_a_face_finder_without_its_file_stops_the_start(monkeypatch, model):
+    monkeypatch.setenv("HEIRLOOM_FACE_FINDER", "yunet")
+    monkeypatch.setenv("HEIRLOOM_YUNET_MODEL", model)
+    with pytest.raises(SettingsError, match="HEIRLOOM_YUNET_MODEL: "):
         from_environment()
 
 

@@ -109,6 +109,8 @@ def test_somebody_else_s_named_in_a_body_is_not_there_either(two):
     for body in bodies:
         answer = api.client.post("/v1/restorations", json=body, headers=eve)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), answer.text
+    answer = api.client.post("/v1/faces/detect", json={"file_id": ids["file_id"]}, headers=eve)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     subject = {"name": "Eve", "category": "cat"}
     own = api.client.post("/v1/subjects", json=subject, headers=eve).json()["id"]
     answer = api.client.post(f"/v1/subjects/{own}/album", json={"file_ids": [ids["file_id"]]}, headers=eve)

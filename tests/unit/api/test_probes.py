@@ -58,6 +58,8 @@ def test_the_system_tells_of_queue_workers_and_limits_and_of_nobody_s_jobs(api):
     assert found["queue"] == {"queued": 1, "running": 1}
     assert [worker["name"] for worker in found["workers"]] == ["gpu-host-1"]
     assert (found["mode"], found["prior"]) == ("embedded", "starter")
+    assert (found["face_finder"]["name"], found["face_finder"]["commercial_use"]) == ("dlib", False)
+    assert "commercial use" in found["face_finder"]["licence"]
     assert found["limits"]["max_upload_bytes"] == 100 * 2**20
     assert running["id"] not in api.client.get("/v1/system").text
 

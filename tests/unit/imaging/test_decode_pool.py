@@ -14,9 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.domain.errors import ImageTooLargeError, ImageUnreadableError, OverloadedError, UnsupportedFormatError
+from core.domain.errors import (
+    BlobMissingError,
+    ImageTooLargeError,
+    ImageUnreadableError,
+    OverloadedError,
+    UnsupportedFormatError,
+)
 from core.imaging.decode_messages import Answer, load_answer
-from core.imaging.decode_pool import DecodePool, ProcessLimits
+from core.imaging.decode_pool import DecodePool, Late, ProcessLimits
 from core.imaging.intake import Limits, decode_photo, encode
 from core.imaging.original.saving import SavedPhoto, save
 from tests.photo_files import deep_file, noise, saved
@@ -229,6 +235,25 @@ def test_who_waits_for_a_closed_pool_is_told():
         with pytest.raises(RuntimeError, match="closed"):
             second.result(timeout=30)
         first.result(timeout=30)
+
+
+def test_a_late_argument_is_made_when_the_call_s_turn_has_come_and_its_error_costs_no_process(pool):
+    made = []
+
+    def data():
+        made.append(1)
+        return encode(PICTURE)
+
+    def gone():
+        raise BlobMissingError("It is not there.", "Send it again.")
+
+    assert made == []
+    assert np.array_equal(pool.run(decode_photo, Late(data), None), PICTURE)
+    before = pool.run(os.getpid)
+    with pytest.raises(BlobMissingError):
+        pool.run(decode_photo, Late(gone), None)
+    assert pool.run(os.getpid) == before
+    assert made == [1]
 
 
 def test_a_call_that_finds_no_free_process_in_time_is_told_to_come_back():

@@ -110,6 +110,13 @@ def test_the_pose_of_a_rigid_head_is_recovered_at_any_size_and_lean(yaw, pitch):
     assert (found.yaw, found.pitch) == (pytest.approx(yaw, abs=3), pytest.approx(pitch, abs=3))
 
 
+@pytest.mark.parametrize("yaw", [0, 20, -40])
+def test_five_points_are_enough_to_tell_which_way_a_head_is_turned(yaw):
+    points = _seen_from(yaw, 0, roll=12)
+    eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
+    assert pose_of(np.concatenate([eyes, points[[30, 48, 54]]])).yaw == pytest.approx(yaw, abs=3)
+
+
 def test_the_portrait_looks_at_us_and_smiles(facts, landmarks):
     face = facts.faces[0]
     assert face.pose.view(DEFAULT) == "front"
