@@ -122,7 +122,9 @@ def test_every_post_is_done_once(api):
         "/v1/jobs/{job_id}/cancel": {},
         "/v1/jobs/{job_id}/retry": {},
     }
-    assert set(requests) == {path for path, methods in document()["paths"].items() if "post" in methods}
+    changing_nothing = {"/v1/faces/detect"}
+    posts = {path for path, methods in document()["paths"].items() if "post" in methods}
+    assert set(requests) == posts - changing_nothing
     for path, options in requests.items():
         job_id = running if "cancel" in path else failed
         ids = {"subject_id": subject_id, "restoration_id": restoration_id, "face": 0, "job_id": job_id}
