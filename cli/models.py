@@ -14,6 +14,7 @@ from cli.device import Device, Precision, autocast_of, open_device
 from cli.progress import console, working
 from cli.settings import home
 from core.domain.errors import HeirloomError, PriorError, PriorUnavailableError
+from core.priors.calibration import read_calibration
 from core.priors.catalog import CATALOG, CatalogEntry
 from core.priors.locate import describe_prior, installed_priors, locate_prior
 from core.priors.pull import Pulled, entry_of, pull_prior
@@ -215,7 +216,15 @@ def _spec_lines(name: str, spec: PriorSpec) -> list[tuple[str, str]]:
         ("network", f"{spec.resolution} px, {spec.prediction}, {spec.variance}, {spec.schedule.kind} schedule"),
         ("licence", f"{spec.licence}; {'commercial use allowed' if spec.commercial_use else 'no commercial use'}"),
         ("sha256", spec.sha256),
+        ("calibrated", _calibrated(name, spec)),
     ]
+
+
+def _calibrated(name: str, spec: PriorSpec) -> str:
+    calibration = read_calibration(locate_prior(name, home()), spec)
+    if calibration is None:
+        return f"no; `heirloom models calibrate {name} PHOTOS` does it, for --fidelity auto"
+    return f"on {calibration.pictures} pictures{': ' if calibration.source else ''}{calibration.source}"
 
 
 def _report_pulled(entry: CatalogEntry, pulled: Pulled, as_json: bool) -> None:

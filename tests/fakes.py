@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from core.diffusion.process import Parameterization, at
 from core.diffusion.schedule import NoiseSchedule
 from core.priors.base import schedule_of
+from core.priors.calibration import Calibration
 from core.priors.diffusers_unet import UNetPrior, build_network
 from core.priors.spec import LinearScheduleSpec, PriorSpec
 
@@ -72,6 +73,7 @@ class GaussianPrior:
         self.schedule = schedule
         self.parameterization = Parameterization()
         self.network = nn.Module()
+        self.calibration: Calibration | None = None
         self.mean, self.deviation = mean, deviation
 
     @property

@@ -7,7 +7,7 @@ HeirloomError
 │   ├── ArchiveRejectedError, AlbumTooSmallError, AlbumMixedIdentityError
 │   └── InvalidRequestError, InvalidRecipeError
 ├── PriorError               the pretrained model
-│   ├── PriorUnavailableError, WeightsRejectedError
+│   ├── PriorUnavailableError, PriorUncalibratedError, WeightsRejectedError
 ├── CheckpointError          what tuning made
 │   ├── CheckpointUnreadableError, CheckpointMismatchError
 ├── OutputError              what should be written
@@ -144,6 +144,12 @@ class PriorUnavailableError(PriorError):
     """The prior is not on this machine."""
 
     code = "prior_unavailable"
+
+
+class PriorUncalibratedError(PriorError):
+    """K is to follow from the photo, and nobody has measured how clean photos look to this prior."""
+
+    code = "prior_uncalibrated"
 
 
 class WeightsRejectedError(PriorError):

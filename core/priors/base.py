@@ -14,6 +14,7 @@ from core.diffusion.schedule import (
     scaled_linear_schedule,
     schedule_from_betas,
 )
+from core.priors.calibration import Calibration
 from core.priors.spec import BetasScheduleSpec, CosineScheduleSpec, PriorSpec
 
 
@@ -26,12 +27,14 @@ class Prior(Protocol):
         schedule: its noise schedule, float64.
         parameterization: how to read `predict`'s output.
         device: where it computes.
+        calibration: what clean pictures look like to it; None where nobody has measured that.
     """
 
     spec: PriorSpec
     network: nn.Module
     schedule: NoiseSchedule
     parameterization: Parameterization
+    calibration: Calibration | None
 
     @property
     def device(self) -> torch.device:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from core.domain.errors import OutOfMemoryError, PriorError, WeightsRejectedError
 from core.priors.base import parameterization_of, schedule_of
+from core.priors.calibration import Calibration
 from core.priors.hashing import file_sha256
 from core.priors.spec import WEIGHTS_FILE, PriorSpec, read_spec
 from core.priors.weights import read_weights
@@ -54,6 +55,7 @@ class UNetPrior:
         self.network.requires_grad_(False)  # a prior is read-only; core.priors.adapters makes what can be tuned
         self.compiled_network: Callable[..., Any] | None = None  # the same weights; see core.priors.compiled
         self.autocast_dtype: torch.dtype | None = None
+        self.calibration: Calibration | None = None  # of these weights; what is tuned from them has none
 
     @property
     def device(self) -> torch.device:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.errors import PriorUnavailableError
+from core.priors.calibration import read_calibration
 from core.priors.catalog import CATALOG, by_hand_advice
 from core.priors.diffusers_config import is_diffusers_folder
 from core.priors.spec import PRIOR_FILE, PriorSpec, read_spec
@@ -109,7 +110,7 @@ def load_prior(
 
     Raises:
         PriorUnavailableError: it is not here.
-        PriorError: its description is wrong.
+        PriorError: its description is wrong, or its calibration.
         WeightsRejectedError: its weights are not what they must be.
     """
     # Here, not above: finding a prior needs no torch, and the web side has none.
@@ -119,4 +120,5 @@ def load_prior(
     folder = locate_prior(name, home)
     ours = (folder / PRIOR_FILE).is_file() or not is_diffusers_folder(folder)
     prior = load_unet_prior(folder) if ours else load_diffusers_folder(folder)
+    prior.calibration = read_calibration(folder, prior.spec)
     return prior.to(device, autocast_dtype)

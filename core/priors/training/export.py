@@ -10,6 +10,8 @@ import numpy as np
 from core.domain.errors import PriorError
 from core.imaging.files import output_error, write_atomically
 from core.imaging.intake import encode
+from core.priors.calibrate import FEWEST_PICTURES, calibrate
+from core.priors.calibration import write_calibration
 from core.priors.diffusers_unet import UNetPrior
 from core.priors.spec import WEIGHTS_FILE, PriorSpec, write_spec
 from core.priors.training.recipe import TrainingRecipe
@@ -43,7 +45,8 @@ def export_prior(
         history: rows of `train`.
         held_out: images it was not trained on; a few are shown in held_out.png, which stays with the operator.
         source: what it was trained on, in words.
-        finished: also sample pictures, which takes as long as many steps, and describe the prior in README.md.
+        finished: also sample pictures and calibrate on the held-out ones, which takes as long as many steps, and
+            describe the prior in README.md.
 
     Raises:
         PriorError: the weights are not finite: the training diverged.
@@ -76,6 +79,9 @@ def export_prior(
     write_atomically(folder / "samples.png", encode(grid(sample_from_noise(prior, 16), 8)))
     if len(held_out):
         write_atomically(folder / "held_out.png", encode(held_out_sheet(prior, held_out[:8])))
+    if len(held_out) >= FEWEST_PICTURES:
+        calibration = calibrate(prior, held_out, "held out of its training")
+        write_calibration(folder, calibration.model_copy(update={"prior_sha256": spec.sha256}))
     readme = folder / "README.md"
     if not readme.exists():  # people write their own: never replace it
         write_atomically(readme, _readme(spec, recipe, history).encode())
