@@ -47,7 +47,7 @@ async def _streamed(
 )
 @guarded(Guard(body="upload", stores=True))
 def upload(call: CallDep, file: Annotated[OneFile, Depends(_sent)]) -> Response:
-    """Upload a photo (JPEG, PNG, WebP), or a zip of photos, as a form."""
+    """Upload a photo (JPEG, PNG, WebP, TIFF; HEIC where it is installed), or a zip of photos, as a form."""
     return _stored(call, file)
 
 

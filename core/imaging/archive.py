@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from core.domain.errors import ArchiveRejectedError, BadInputError
+from core.imaging.signature import kinds
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif"}
+"""HEIC too where it is not read: that it was left out, and why, is said then."""
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LOCATOR_64 = b"PK\x06\x07"
@@ -115,7 +117,7 @@ def photos_of_zip(file: BinaryIO, limits: ArchiveLimits | None = None) -> Iterat
 def _not_empty(photos: list[ArchivePhoto]) -> list[ArchivePhoto]:
     if not photos:
         raise BadInputError(
-            "The album has no photos: nothing in it is a JPEG, PNG or WebP file.",
+            f"The album has no photos: nothing in it is a {kinds()} file.",
             "Name a zip or a folder with the person's photos, about twenty.",
         )
     return photos

@@ -7,14 +7,17 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from core.imaging.opening import Limits, decoding, opened
+from core.imaging.original.reading import read_original, send_what
+from core.imaging.signature import HEAD_BYTES, HEIC, media_type_of
 from core.imaging.upright import orientation_of, turn
 
 __all__ = ["FORMATS", "Limits", "decode_photo", "encode"]
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-"""Pillow tries dozens of formats; these are the ones we open. Phones' MPO (JPEGs with a second frame) pass as JPEG."""
+"""Pillow tries dozens of formats; these we open here. Phones' MPO (JPEGs with a second frame) pass as JPEG."""
 
-_SEND_WHAT = "Send a JPEG, PNG or WebP photo."
+_BY_READING = ("image/tiff", HEIC)
+"""Of these the working copy of the original is taken: deep TIFFs and HEIC are not Pillow's."""
 
 
 def decode_photo(data: bytes, limits: Limits | None = None) -> np.ndarray:
@@ -31,12 +34,14 @@ def decode_photo(data: bytes, limits: Limits | None = None) -> np.ndarray:
         [H, W, 3] uint8 RGB.
 
     Raises:
-        UnsupportedFormatError: not a JPEG, PNG or WebP, or an animation.
+        UnsupportedFormatError: none of `core.imaging.signature.kinds`, an animation, or several pages.
         ImageTooLargeError: over a limit.
         ImageUnreadableError: broken, e.g. cut off.
     """
     limits = limits or Limits()
-    with decoding(data, limits, _SEND_WHAT), opened(data, limits, FORMATS) as picture:
+    if media_type_of(data[:HEAD_BYTES]) in _BY_READING:
+        return read_original(data, limits).working
+    with decoding(data, limits, send_what()), opened(data, limits, FORMATS) as picture:
         picture.load()
         return turn(np.asarray(_to_srgb(picture)), orientation_of(picture))
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 from core.domain.errors import DiskFullError, InvalidRequestError
 from core.imaging.archive import ArchiveLimits, ArchivePhoto, photos_of_zip
-from core.imaging.signature import HEAD_BYTES, ZIP, media_type_of
+from core.imaging.signature import HEAD_BYTES, ZIP, media_type_of, readable
 from core.services.uploads import ANYTHING, Gate, UploadLimits
 from core.storage.base import BlobRef, BlobStore, write_blob
 
@@ -113,7 +113,7 @@ class AlbumSpool:
             ref = BlobRef(self._owner_id, sha256, len(photo.data))
             media_type = media_type_of(photo.data[:HEAD_BYTES])
             label = photo.name[-LONGEST_LABEL:]
-            found.setdefault(sha256, NewPhoto(label, ref, None if media_type == ZIP else media_type))
+            found.setdefault(sha256, NewPhoto(label, ref, media_type if readable(media_type) else None))
         return list(found.values())
 
     def store(self, store: BlobStore, wanted: Iterable[BlobRef]) -> None:

@@ -13,6 +13,7 @@ from core.domain.ids import Prefix, new_id
 from core.domain.job import JobKind
 from core.domain.mode import Mode
 from core.domain.subject import Category, PhotoStatus
+from core.imaging.signature import kinds
 from core.recipes.schema import Recipe
 from core.services import checkpoints, subjects
 from core.services.album_spool import NewPhoto
@@ -93,7 +94,7 @@ def add(
                 include=photo.media_type is not None,
                 status=PhotoStatus.PENDING if photo.media_type is not None else PhotoStatus.LEFT_OUT,
                 code="" if photo.media_type is not None else _NO_PHOTO,
-                reason="" if photo.media_type is not None else "The file is not a JPEG, PNG or WebP photo.",
+                reason="" if photo.media_type is not None else f"The file is not a {kinds()} photo.",
                 created_at=now,
             )
             for photo in joining

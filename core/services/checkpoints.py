@@ -15,6 +15,7 @@ from core.domain.ids import Prefix, new_id
 from core.domain.job import JobKind, JobStatus
 from core.domain.mode import Mode
 from core.domain.subject import MIN_ALBUM_PHOTOS, CheckpointStatus, PhotoStatus
+from core.imaging.signature import kinds
 from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
 from core.recipes.schema import Recipe
@@ -127,7 +128,7 @@ def refuse_too_small(usable: int) -> None:
         have = {0: "no photo that can be used", 1: "one photo that can be used"}.get(usable, f"{usable} usable photos")
         raise AlbumTooSmallError(
             f"The album has {have}; {MIN_ALBUM_PHOTOS} are needed.",
-            "Send clear photos of the person as JPEG, PNG or WebP, about twenty in varied pose and light.",
+            f"Send clear photos of the person as {kinds()}, about twenty in varied pose and light.",
         )
 
 

@@ -18,7 +18,7 @@ from core.domain.errors import (
     UnsupportedFormatError,
 )
 from core.domain.ids import Prefix, new_id
-from core.imaging.signature import HEAD_BYTES, PHOTO_SUFFIXES, ZIP, media_type_of
+from core.imaging.signature import HEAD_BYTES, PHOTO_SUFFIXES, ZIP, kinds, media_type_of, readable
 from core.services.terms import Terms
 from core.storage.base import BlobRef, BlobStore
 
@@ -83,15 +83,20 @@ class Gate:
             UnsupportedFormatError: of a kind that is not accepted.
         """
         if not self.size_bytes:
-            raise ImageUnreadableError("The file is empty.", "Send a JPEG, PNG or WebP photo.")
+            raise ImageUnreadableError("The file is empty.", f"Send a {kinds()} photo.")
         if not self.media_type:
             self._settle()
 
     def _settle(self) -> None:
         media_type = media_type_of(self._head)
         if media_type is None or media_type not in self._accepted:
-            what = "a JPEG, PNG or WebP photo" + (", or a zip of them" if ZIP in self._accepted else "")
+            what = f"a {kinds()} photo" + (", or a zip of them" if ZIP in self._accepted else "")
             raise UnsupportedFormatError("The file is of a kind that is not taken here.", f"Send {what}.")
+        if media_type != ZIP and not readable(media_type):
+            raise UnsupportedFormatError(
+                "HEIC photos are not read here.",
+                "Send it as JPEG; or the operator installs Heirloom's extra `heic`.",
+            )
         self.media_type = media_type
 
 

@@ -24,9 +24,14 @@ def available() -> bool:
     return importlib.util.find_spec("pillow_heif") is not None
 
 
+def looks_like_heic(head: bytes) -> bool:
+    """Whether a file's first twelve bytes are HEIC's."""
+    return head[4:8] == b"ftyp" and head[8:12] in _BRANDS and int.from_bytes(head[:4]) <= _MAX_BOX_BYTES
+
+
 def is_heic(data: bytes) -> bool:
     """Whether a file begins as HEIC does, and can be read here."""
-    return available() and data[4:8] == b"ftyp" and data[8:12] in _BRANDS and int.from_bytes(data[:4]) <= _MAX_BOX_BYTES
+    return available() and looks_like_heic(data)
 
 
 def read_heic(data: bytes, limits: Limits) -> Original:

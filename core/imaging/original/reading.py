@@ -15,6 +15,7 @@ from core.imaging.original.photo import FileFormat, JpegEncoding, Original
 from core.imaging.original.png import colour_chunks
 from core.imaging.original.space import in_usable_space
 from core.imaging.original.xmp import allowed_xmp
+from core.imaging.signature import kinds
 from core.imaging.upright import orientation_of, turn
 
 _FORMATS: dict[str, FileFormat] = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff"}
@@ -57,7 +58,7 @@ def read_with_working(data: bytes, limits: Limits | None = None) -> Original:
 
 def send_what() -> str:
     """Advice for somebody whose file is not a photo that is read here."""
-    return f"Send a JPEG, PNG, WebP{', TIFF or HEIC' if heic.available() else ' or TIFF'} photo."
+    return f"Send a {kinds()} photo."
 
 
 def _read(picture: Image.Image, data: bytes) -> Original:

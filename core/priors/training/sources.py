@@ -17,9 +17,10 @@ from core.domain.errors import (
     ImageTooLargeError,
     ImageUnreadableError,
 )
+from core.imaging.archive import IMAGE_SUFFIXES
 from core.imaging.intake import Limits
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SUFFIXES = IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
 import hashlib
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from core.db.tables import File
+from core.imaging.original import heic
+from tests.photo_files import noise, saved
 from tests.served import served
 from tests.small_photos import photo, zip_of
 
@@ -32,6 +36,25 @@ def test_a_file_s_kind_is_read_from_its_bytes_not_from_what_its_sender_says(api,
     data = photo(0, file_format)
     made = api.made("PUT", "/v1/files?name=x.txt", 201, content=data, headers={"Content-Type": "text/plain"})
     assert made["media_type"] == f"image/{file_format}"
+
+
+def test_a_tiff_is_a_photo(api):
+    data = saved(Image.fromarray(noise(3, np.uint8)), "TIFF")
+    made = api.made("PUT", "/v1/files", 201, content=data)
+    assert made["media_type"] == "image/tiff"
+    assert api.client.get(made["links"]["content"]).headers["content-type"] == "image/tiff"
+    job = api.made("POST", "/v1/restorations", 202, json={"input": {"file_id": made["id"]}, "mode": "direct"})
+    assert job["status"] == "queued"
+
+
+def test_heic_is_a_photo_where_it_can_be_read_and_elsewhere_the_extra_is_named(api, monkeypatch):
+    head = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+    monkeypatch.setattr(heic, "available", lambda: True)
+    assert api.made("PUT", "/v1/files", 201, content=head)["media_type"] == "image/heic"
+    monkeypatch.setattr(heic, "available", lambda: False)
+    answer = api.client.put("/v1/files", content=head)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_format")
+    assert "extra `heic`" in answer.json()["advice"]
 
 
 def test_a_streamed_file_comes_back_as_it_was(api):

@@ -60,7 +60,7 @@ def test_an_album_without_photos_says_what_would_be_read(tmp_path):
     (tmp_path / "folder" / "notes.txt").write_bytes(b"no picture")
     (tmp_path / "album.zip").write_bytes(zipped([("notes.txt", b"no picture")]))
     for name in ("folder", "album.zip"):
-        with pytest.raises(BadInputError, match=r"The album has no photos.*JPEG, PNG or WebP.*Name a zip or a folder"):
+        with pytest.raises(BadInputError, match=r"The album has no photos.*JPEG, PNG, WebP.*Name a zip or a folder"):
             read_album(tmp_path / name)
 
 

@@ -25,6 +25,7 @@ from core.imaging.decode_messages import Answer, load_answer
 from core.imaging.decode_pool import DecodePool, Late, ProcessLimits
 from core.imaging.intake import Limits, decode_photo, encode
 from core.imaging.original.saving import SavedPhoto, save
+from core.imaging.signature import kinds
 from tests.photo_files import deep_file, noise, saved
 
 PICTURE = noise(3, np.uint8)
@@ -115,7 +116,7 @@ def test_other_work_is_done_there_too(pool):
 def test_errors_and_their_advice_come_through(pool):
     with pytest.raises(UnsupportedFormatError) as caught:
         pool.decode(b"not a picture at all")
-    assert caught.value.advice == "Send a JPEG, PNG or WebP photo."
+    assert caught.value.advice == f"Send a {kinds()} photo."
     with pytest.raises(ImageTooLargeError, match="41"):
         pool.decode(encode(PICTURE), Limits(max_pixels=100))
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 from core.domain.errors import ImageTooLargeError, ImageUnreadableError, UnsupportedFormatError
 from core.imaging.intake import Limits, decode_photo, encode
+from tests.photo_files import deep_file
 
 
 def gradient(height=40, width=60):
@@ -31,13 +32,26 @@ def test_jpeg_comes_back_closely():
     assert np.abs(difference).mean() < 3
 
 
-@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "PPM", "ICO"])
 def test_other_formats_are_refused_by_name(kind):
-    with pytest.raises(UnsupportedFormatError, match="JPEG, PNG or WebP"):
+    with pytest.raises(UnsupportedFormatError, match="JPEG, PNG, WebP"):
         decode_photo(saved(Image.fromarray(gradient()), kind))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_tiff_is_seen_as_its_original_s_working_copy():
+    assert np.array_equal(decode_photo(saved(Image.fromarray(gradient()), "TIFF")), gradient())
+    deep = np.full((20, 30, 3), 40_000, np.uint16)
+    assert np.abs(decode_photo(deep_file(deep, ".tiff")).astype(int) - round(40_000 / 257)).max() <= 1
+
+
+def test_a_heic_photo_is_read_where_the_extra_is_installed():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(gradient())).save(buffer, quality=-1, chroma=444, matrix_coefficients=0)
+    assert np.abs(decode_photo(buffer.getvalue()).astype(int) - gradient()).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_a_file_that_was_cut_off_is_refused(kind, part):
     data = saved(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)), kind)

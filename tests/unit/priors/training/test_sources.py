@@ -138,7 +138,7 @@ def test_no_images_at_all_says_what_is_read(tmp_path, opened):
     for source in (tmp_path, zipped(tmp_path / "empty.zip", {"a.txt": b""})):
         with pytest.raises(AlbumTooSmallError, match="No images were found") as caught:
             opened(source)
-        assert caught.value.advice == "These are read: .jpeg, .jpg, .png, .webp."
+        assert caught.value.advice == "These are read: .heic, .heif, .jpeg, .jpg, .png, .tif, .tiff, .webp."
 
 
 def index(tmp_path, text) -> Path:
