@@ -139,8 +139,11 @@ class GroupProgress:
 class GroupCancel:
     """The pipeline's `Cancel` for a group: stops when nobody waits any more, or when the worker must go."""
 
-    def __init__(self, group: Group, heartbeat: Heartbeat, drain: Drain, watchdog: Watchdog) -> None:
-        """Bind."""
+    def __init__(
+        self, group: Group, heartbeat: Heartbeat, drain: Drain, watchdog: Watchdog, also: Callable[[], None]
+    ) -> None:
+        """Bind; `also` is called at each check: for jobs that are held, and not of this group."""
+        self._also = also
         self._group = group
         self._heartbeat = heartbeat
         self._drain = drain
@@ -149,6 +152,7 @@ class GroupCancel:
     def check(self) -> None:
         """See `Cancel.check`; where no heartbeat gets through, it holds here until one does."""
         self._watchdog.step()
+        self._also()
         self._group.drop_cancelled()
         self._group.stop_if_empty()
         if self._drain.requested:

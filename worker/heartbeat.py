@@ -73,13 +73,21 @@ class Heartbeat:
         """One round: the jobs, then the worker itself."""
         due = self._clock() >= self._due_at
         held = self.held
-        try:
-            for one in held:
-                if due or one.has_news:
+        missed = False
+        for one in held:
+            if due or one.has_news:
+                try:
                     self._beat_for(one)
+                except (
+                    SQLAlchemyError
+                ) as error:  # what is wrong with one job's row must not cost the others their lease
+                    missed = True
+                    _log.warning("heartbeat_missed", job_id=one.id, error=error)
+        try:
             if due:
                 self._presence.seen([one.id for one in held])
-                self._due_at = self._clock() + self._every
+                if not missed:
+                    self._due_at = self._clock() + self._every
         except SQLAlchemyError as error:
             _log.warning("heartbeat_missed", error=error)
 

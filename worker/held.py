@@ -56,6 +56,11 @@ class HeldJob:
         self._changed = False
         self._begun: list[str] = []
 
+    def begins_alone(self) -> None:
+        """Its batch came to nothing, and it is run by itself from now on: its time begins anew, and is its own."""
+        self.together = 1
+        self.begun_at = self._seen_at = self.clock()
+
     @property
     def open(self) -> bool:
         """Whether there is still something to do for it."""

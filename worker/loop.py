@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from core import logs
 from core.db import queue
 from core.db.session import Database
+from core.domain.errors import InvalidRecipeError
 from core.domain.job import JobKind
 from core.recipes.schema import build_recipe
 from worker.drain import Drain
@@ -88,4 +89,8 @@ class Loop:
 def _companions(recipe: dict[str, object], options: dict[str, object]) -> int:
     """How many more photos one batch on the device holds."""
     candidates = max(1, int(str(options.get("candidates", 1))))
-    return max(1, build_recipe(recipe).restore.batch // candidates) - 1
+    try:
+        batch = build_recipe(recipe).restore.batch
+    except InvalidRecipeError:  # of another version's making: the job will fail by that, and the queue must go on
+        return 0
+    return max(1, batch // candidates) - 1

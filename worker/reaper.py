@@ -28,6 +28,7 @@ class Reaper:
         reap_seconds: float,
         housekeeping: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Bind.
 
@@ -37,18 +38,22 @@ class Reaper:
             reap_seconds: between rounds.
             housekeeping: called a minute after the start, and then about once an hour.
             clock: monotonic.
+            wall: of the day: on Linux it goes on while the machine is suspended, and the other does not.
         """
         self._database = database
         self._lease = lease
         self._every = reap_seconds
         self._housekeeping = housekeeping
         self._clock = clock
+        self._wall = wall
+        self._last_round_at = self._judges_from = wall()
         self._kept_house_at = clock() - HOUSEKEEPING_SECONDS + FIRST_HOUSEKEEPING_SECONDS
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._reap_on, name="reaper", daemon=True)
 
     def start(self) -> None:
         """Begin."""
+        self._last_round_at = self._wall()
         self._thread.start()
 
     def stop(self) -> None:
@@ -57,9 +62,18 @@ class Reaper:
         self._thread.join()
 
     def reap(self) -> Reaped:
-        """One round; nothing is found where another worker has this one."""
+        """One round; nothing is found where another worker has this one.
+
+        A machine that slept, a laptop whose lid was closed, finds its own leases over when it wakes. For one more lease
+        nobody is judged dead then: this process's own heartbeat comes first.
+        """
+        now = self._wall()
+        lease_seconds = self._lease.total_seconds()
+        if now - self._last_round_at > self._every + lease_seconds / 4:
+            self._judges_from = now + lease_seconds
+        self._last_round_at = now
         with self._database.write() as session:
-            found = reap(session, grace=self._lease)
+            found = reap(session, grace=self._lease, judges=now >= self._judges_from)
         counts = {name: len(ids) for name, ids in asdict(found).items() if ids}
         if counts:
             _log.warning("reaped", **counts)

@@ -66,6 +66,7 @@ class Runner:
         self._heartbeat = heartbeat
         self._drain = drain
         self._watchdog = watchdog
+        self._waiting: Sequence[HeldJob] = ()
         self._inputs = Inputs(store, patience)
         self._endings = Endings(patience, gpu.measured)
         self._results = Results(store, patience, self._endings, photo_days, checkpoint_days)
@@ -80,10 +81,18 @@ class Runner:
         with self._heartbeat.holding(members), self._watchdog.working():
             if not self._run(members):
                 self._gpu.clear()
-                for held in members:
+                for place, held in enumerate(members):
+                    self._waiting = members[place + 1 :]
+                    self._drop_cancelled()
                     if held.open:
+                        held.begins_alone()
                         self._run([held])
+                self._waiting = ()
         self._gpu.trim()
+
+    def _drop_cancelled(self) -> None:
+        """End those whose owner wants them stopped before their turn has come."""
+        self._leave([held for held in self._waiting if held.cancel_requested], self._endings.cancelled)
 
     def hand_back(self) -> None:
         """Give the jobs in hand back where a drain's time is over and the step in hand is not; from any thread.
@@ -188,7 +197,9 @@ class Runner:
 
     def _ports(self, group: Group, calls: Sequence[StageCall]) -> Ports:
         progress = GroupProgress(group, calls, self._watchdog)
-        return Ports(progress, GroupCancel(group, self._heartbeat, self._drain, self._watchdog), group)
+        return Ports(
+            progress, GroupCancel(group, self._heartbeat, self._drain, self._watchdog, self._drop_cancelled), group
+        )
 
     def _fail(self, members: Sequence[HeldJob], error: Exception) -> None:
         verdict = verdict_on(error)

@@ -19,7 +19,7 @@ _LOCK = 0x6865_6972_0001
 """Postgres names advisory locks by number; this one is the reaper's."""
 LOST: dict[str, Any] = {
     "code": "worker_lost",
-    "detail": "The workers that ran this job died, three times in a row.",
+    "detail": "The workers that ran this job died, three times.",
     "advice": "Retry it; if it happens again, this photo or album may be what ends them: tell the operator.",
     "retryable": True,
 }
@@ -50,7 +50,7 @@ class Reaped:
     orphaned: list[str] = field(default_factory=list)
 
 
-def reap(session: Session, most: int = 100, grace: timedelta = timedelta(0)) -> Reaped:
+def reap(session: Session, most: int = 100, grace: timedelta = timedelta(0), *, judges: bool = True) -> Reaped:
     """Take back what dead workers hold, cancel, expire and end what waits in vain.
 
     Args:
@@ -58,12 +58,13 @@ def reap(session: Session, most: int = 100, grace: timedelta = timedelta(0)) -> 
         most: jobs of each kind in one pass, so that the transaction stays short.
         grace: nobody is judged dead while the database server itself has been up for less than this: until then the
             living had no chance to say so. The lease is the right length.
+        judges: whether anybody may be judged dead at all.
     """
     found = Reaped()
     if not _alone(session):
         return found
     now = now_of(session)
-    if not _just_started(session, now - grace):
+    if judges and not _just_started(session, now - grace):
         _take_back(session, now, most, found)
     for job in _locked(session, select(Job).where(QUEUED, Job.cancel_requested.is_(True)), most):
         _end(session, job, JobEvent.CANCELLED, now, None, found.cancelled)

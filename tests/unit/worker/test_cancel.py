@@ -23,7 +23,7 @@ def cancel(bench, worker, held):
     patience = Patience(bench.database, 60.0, worker.drain, worker.watchdog)
     endings = Endings(patience, dict)
     group = Group([held], lambda one: JobArtifacts(one, bench.store, patience), endings)
-    return GroupCancel(group, worker.heartbeat, worker.drain, worker.watchdog)
+    return GroupCancel(group, worker.heartbeat, worker.drain, worker.watchdog, lambda: None)
 
 
 def holding(cancel):

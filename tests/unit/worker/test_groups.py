@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from structlog.contextvars import get_contextvars
 
+from core.db import queue
 from core.db.tables import CandidateRow, Job
 from core.imaging.intake import decode_photo
 from core.pipeline.stages import restore
@@ -111,6 +112,35 @@ def test_after_an_unforeseen_error_each_runs_alone_once_and_ends_with_its_own(be
     assert [bench.job(job).status for job in jobs] == ["succeeded", "failed", "succeeded"]
     assert bench.job(jobs[1]).error["code"] == "internal_error"
     assert [bench.job(job).attempt for job in jobs] == [1, 1, 1]
+
+
+def test_while_one_runs_alone_those_whose_turn_is_to_come_can_be_cancelled(bench, worker, only_alone):
+    jobs = queue_three(bench)
+    seen = []
+
+    def look():
+        if len(only_alone) != 2:  # not the first one by itself
+            return
+        with bench.database.write() as session:
+            queue.request_cancel(session, OWNER, jobs[2].id)
+        worker.heartbeat._due_at = 0.0
+        worker.heartbeat.beat()
+        seen.append(bench.job(jobs[2]).status)
+
+    for step in range(1, 40):
+        at_step(worker, step, look)
+    worker.loop.run_until_empty()
+    assert seen[-1] == "cancelled"
+    assert only_alone == [3, 1, 1]
+
+
+def test_one_whose_recipe_nobody_here_knows_fails_alone_and_the_queue_goes_on(bench, worker):
+    stranger, *others = queue_three(bench)
+    recipe = dict(bench.job(stranger).recipe) | {"invented_later": 1}
+    bench.change(Job, stranger.id, recipe=recipe)
+    worker.loop.run_until_empty()
+    assert bench.job(stranger).status == "failed"
+    assert [bench.job(job).status for job in others] == ["succeeded"] * 2
 
 
 def test_what_is_to_run_alone_and_has_not_yet_goes_back_where_the_worker_must_go(bench, worker, only_alone):

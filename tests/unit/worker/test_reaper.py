@@ -53,6 +53,27 @@ def test_nobody_is_judged_before_a_lease_has_passed_since_the_server_s_start(ben
     assert found.requeued == ([job.id] if bench.database.is_sqlite else [])
 
 
+def test_a_machine_that_slept_judges_nobody_until_its_own_heartbeat_had_a_lease_to_get_through(bench, worker):
+    day = [0.0]
+    reaper = reaper_of(bench, timedelta(seconds=8), wall=lambda: day[0])
+    job = bench.add_restoration(crops(1)[0])
+    held = worker.loop.take()
+    reaper.reap()
+    day[0] += 3600  # the lid was closed
+    bench.let_lease_run_out(job)
+    assert reaper.reap().requeued == []
+    with worker.heartbeat.holding(held):
+        worker.heartbeat.beat()
+    assert (bench.job(job).status, bench.job(job).crashes) == ("running", 0)
+    bench.let_lease_run_out(job)
+    requeued = []
+    for _ in range(9):
+        day[0] += 1
+        requeued += reaper.reap().requeued
+    if bench.database.is_sqlite:  # Postgres itself may be too young here, see above
+        assert requeued == [job.id]
+
+
 def test_the_thread_reaps_again_and_again_and_keeps_house_a_minute_after_the_start_and_once_an_hour(bench, worker):
     now, kept = [0.0], threading.Event()
     reaper = reaper_of(bench, timedelta(0), kept.set, clock=lambda: now[0])
