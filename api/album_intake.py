@@ -42,6 +42,8 @@ async def sent_album(request: Request, call: CallDep) -> AsyncIterator[SentAlbum
 def _copy_files(call: Call, file_ids: list[str], spool: AlbumSpool) -> None:
     with call.read() as session:
         files = uploads.get_all(session, call.owner_id, file_ids, "/file_ids")
+    # The body said nothing of their size, so what is asked of a form's length is asked here, before a byte is copied.
+    call.service.check_disk(call.service.limits.album_bytes_of(files))
     for file in files:
         spool.begin(file.name)
         for chunk in call.service.store.read(uploads.ref_of(file)):

@@ -43,7 +43,9 @@ def add(subject_id: Id, call: CallDep, sent: Annotated[SentAlbum, Depends(sent_a
     asked = (call.owner_id, subject_id, sent.spool.photos(), call.offer, sent.order)
     with call.read() as session:
         missing = albums.missing(session, *asked)
+    call.service.check_disk(sum(ref.size_bytes for ref in missing), spooled=False)
     sent.spool.store(call.service.store, missing)
+    sent.spool.close()  # now: what the request brought is otherwise kept until it is answered, which `Prefer` may delay
     with call.write() as session:
         job, new = albums.add(session, *asked)
         shown = JobOut.of(call.view(session, job))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Self
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, field_validator
 
 from api.schemas.members import PLAIN, Answered, FileId, Instant, Label, Seed, Sent
 from core.db.tables import AlbumPhoto
@@ -29,7 +29,14 @@ class AlbumForm(Sent):
 class AlbumIn(AlbumForm):
     """An album of files that were uploaded before: photos, or one zip."""
 
-    file_ids: Annotated[list[FileId], Field(min_length=1, max_length=2_000)]
+    file_ids: Annotated[list[FileId], Field(min_length=1, max_length=2_000, json_schema_extra={"uniqueItems": True})]
+
+    @field_validator("file_ids")
+    @classmethod
+    def _once_each(cls, file_ids: list[str]) -> list[str]:
+        if len(set(file_ids)) < len(file_ids):
+            raise ValueError("a file is named twice")
+        return file_ids
 
 
 class AlbumPhotoChange(Sent):

@@ -37,6 +37,20 @@ class UploadLimits:
         """The limit of a kind."""
         return self.archive_bytes if media_type == ZIP else self.photo_bytes
 
+    def album_bytes_of(self, files: Sequence[File]) -> int:
+        """How many bytes files have together that are to be one album.
+
+        Raises:
+            BodyTooLargeError: more than an album may have.
+        """
+        total, most = sum(file.size_bytes for file in files), max(self.photo_bytes, self.archive_bytes)
+        if total > most:
+            raise BodyTooLargeError(
+                f"The files have {total / 2**20:.1f} MiB together, and an album {most // 2**20} at most.",
+                "Send fewer, or smaller copies: about twenty varied photos are best.",
+            )
+        return total
+
 
 @dataclass(frozen=True)
 class Received:

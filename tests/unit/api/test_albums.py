@@ -1,9 +1,14 @@
 import zipfile
+from collections import namedtuple
 
 import pytest
 
+from api import service, waiting
 from core.db.tables import AlbumPhoto, Job
+from core.services.album_spool import AlbumSpool
+from core.settings import MEBIBYTE, Settings
 from tests import pretend_worker
+from tests.served import served
 from tests.small_photos import photo, zip_of, zipped
 
 
@@ -198,3 +203,62 @@ def test_a_file_id_that_is_not_there_is_pointed_at(api):
     ids = [api.file(0), "fil_" + "0" * 26]
     answer = api.client.post(path_of(api.subject()), json={"file_ids": ids})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (404, "/file_ids/1")
+
+
+def copied(api, monkeypatch):
+    """What the store gives out from here on."""
+    read, given = api.store.read, []
+    monkeypatch.setattr(api.store, "read", lambda ref: (given.append(ref), read(ref))[1])
+    return given
+
+
+def test_a_file_is_named_once(api, monkeypatch):
+    ids, given = [api.file(number) for number in range(3)], copied(api, monkeypatch)
+    answer = api.client.post(path_of(api.subject()), json={"file_ids": [*ids, ids[1]]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/file_ids")
+    assert given == []
+
+
+def test_files_that_are_too_much_together_are_refused_before_one_is_copied(sqlite_database, tmp_path, monkeypatch):
+    with served(sqlite_database, tmp_path, max_album_mib=1, max_upload_mib=1) as api:
+        noise = bytes(range(256)) * 1800
+        ids = [
+            api.made("POST", "/v1/files", 201, files={"file": ("x.png", photo(number) + noise)})["id"]
+            for number in range(3)
+        ]
+        subject_id, given = api.subject(), copied(api, monkeypatch)
+        answer = api.client.post(path_of(subject_id), json={"file_ids": ids})
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert "1.3 MiB" in answer.json()["detail"]
+        assert given == []
+        usage = namedtuple("usage", "total used free")
+        reserve = Settings(home=tmp_path).min_free_disk_mib * MEBIBYTE
+        monkeypatch.setattr(service.shutil, "disk_usage", lambda _: usage(2**40, 2**40, reserve + 900_000))
+        answer = api.client.post(path_of(subject_id), json={"file_ids": ids[:2]})
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+        assert given == []
+
+
+def test_photos_that_a_small_zip_holds_are_not_stored_past_the_reserve(api, monkeypatch, tmp_path):
+    subject_id = api.subject()
+    blank = zipped({f"{n}.png": photo(n) + bytes(200_000) for n in range(3)}, zipfile.ZIP_DEFLATED)
+    assert len(blank) < 100_000
+    usage = namedtuple("usage", "total used free")
+    reserve = Settings(home=tmp_path).min_free_disk_mib * MEBIBYTE
+    monkeypatch.setattr(service.shutil, "disk_usage", lambda _: usage(2**40, 2**40, reserve + 500_000))
+    answer = api.client.post(path_of(subject_id), files={"file": ("a.zip", blank)})
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    assert nothing_kept(api)
+
+
+def test_an_album_s_disk_space_is_given_back_before_its_answer_is_waited_for(api, monkeypatch):
+    close, closed, seen = AlbumSpool.close, [], []
+
+    async def nobody_works(_):
+        seen.append(len(closed))
+
+    monkeypatch.setattr(AlbumSpool, "close", lambda spool: (closed.append(spool), close(spool)))
+    monkeypatch.setattr(waiting.WaitingResponse, "_result", nobody_works)
+    files = {"file": ("a.zip", zip_of(range(3)))}
+    assert api.client.post(path_of(api.subject()), files=files, headers={"Prefer": "wait=5"}).status_code == 202
+    assert seen == [1]
