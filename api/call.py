@@ -16,7 +16,7 @@ from api.waiting import WaitingResponse, wanted_seconds
 from core.db import jobs, queue
 from core.db.session import now_of
 from core.db.tables import Job
-from core.domain.errors import InvalidRequestError, OverloadedError, QuotaExceededError
+from core.domain.errors import HeirloomError, InvalidRequestError, OverloadedError, QuotaExceededError
 from core.domain.job import JobStatus
 from core.services import access, estimates, idempotency
 from core.services.access import LOCAL_CALLER, Caller, Scope
@@ -45,6 +45,7 @@ class Call:
         self._request = request
         self._caller: Caller | None = None
         self._key: str | None = None
+        self._refusal: HeirloomError | None = None
         self._reserved = threading.Event()
         self._queued = False
         self._job_id: str | None = None
@@ -85,8 +86,11 @@ class Call:
         key = self._idempotency_key()
         self._key = key if guard.keeps else None
         if guard.queues:
-            with self.read() as session:
-                self._check_room(session)
+            try:
+                with self.read() as session:
+                    self._check_room(session)
+            except (QuotaExceededError, OverloadedError) as refusal:
+                self.refuse(refusal)
 
     def _authenticated(self) -> Caller:
         token = self._token()
@@ -126,6 +130,24 @@ class Call:
             self._come_back(session)
             raise OverloadedError("The queue is full.", "Send the request again later.")
 
+    def refuse(self, refusal: HeirloomError) -> None:
+        """Refuse a request for which there is no room; one whose Idempotency-Key is known may need none.
+
+        Raises:
+            HeirloomError: the refusal; not where the key is known: `reserve` decides then, once the body is read.
+        """
+        if self._key is not None:
+            with self.read() as session:
+                if idempotency.is_known(session, self.owner_id, self._key):
+                    self._refusal = refusal
+                    return
+        raise refusal
+
+    @property
+    def refused(self) -> bool:
+        """Whether the request is a repetition or nothing: what it brings is read, and not kept."""
+        return self._refusal is not None
+
     def _come_back(self, session: Session) -> None:
         seconds = self.service.forecaster.seconds_until_room(session)
         self._request.state.retry_after_seconds = seconds
@@ -140,11 +162,14 @@ class Call:
             Replay: the first request has been answered: this is the answer.
             IdempotencyMismatchError: the key was used for another request.
             IdempotencyInFlightError: the first request is still being answered.
+            HeirloomError: what was given to `refuse`, where it is not a repetition after all.
         """
         if self._key is None:
             return
         with self.service.database.write() as session:
             known = idempotency.reserve(session, self.owner_id, self._key, request_sha256)
+            if known is None and self._refusal is not None:
+                raise self._refusal
         if known is not None:
             raise Replay(known)
         self._reserved.set()

@@ -76,6 +76,19 @@ class OneFile:
             receiver.__exit__(None, None, None)
 
 
+class Unkept:
+    """A sink for what a repeated request brings: only its hash is of interest."""
+
+    def begin(self, label: str) -> None:
+        """See `Sink.begin`."""
+
+    def write(self, data: bytes) -> None:
+        """See `Sink.write`."""
+
+    def end(self) -> None:
+        """See `Sink.end`."""
+
+
 @asynccontextmanager
 async def one_file(call: Call, accepted: Collection[str] = PHOTOS) -> AsyncIterator[OneFile]:
     """A sink that is closed whatever happens."""
@@ -106,6 +119,7 @@ async def read_fields(request: Request, call: Call, sink: Sink, model: type[_Mod
         UnsupportedFormatError, HTTPException, InvalidRequestError: as for `read_form`.
     """
     content_type = request.headers.get("content-type", "")
+    sink = Unkept() if call.refused else sink
     fields, sha256 = await read_form(content_type, request.stream(), sink, hashes=call.repeatable)
     values = {name: _value(text) if _takes_json(model, name) else text for name, text in fields.items()}
     parsed = validated(model, values)

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive
 from api.call import Call, Replay
 from api.guard import Guard, guard_of
 from api.service import Service
-from core.domain.errors import BodyTooLargeError, UnsupportedFormatError
+from core.domain.errors import BodyTooLargeError, DiskFullError, UnsupportedFormatError
 from core.settings import MEBIBYTE, Settings
 
 _FORM_BYTES = MEBIBYTE
@@ -41,7 +41,10 @@ class GuardedRoute(APIRoute):
             limit = body_limit(guard, service.settings, form=is_form(request))
             coming_bytes = _checked_length(request, limit)
             if guard.stores:
-                service.check_disk(coming_bytes, spooled=guard.spools)
+                try:
+                    service.check_disk(coming_bytes, spooled=guard.spools)
+                except DiskFullError as refusal:
+                    await run_in_threadpool(call.refuse, refusal)
             limited = Request(request.scope, _limited(request.receive, limit))
             if guard.body == "json":
                 _check_is_json(request)

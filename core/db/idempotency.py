@@ -16,6 +16,12 @@ def get(session: Session, owner_id: str, key: str) -> IdempotencyKey | None:
     return session.scalars(query.with_for_update()).first()
 
 
+def is_kept(session: Session, owner_id: str, key: str, now: datetime) -> bool:
+    """Whether a key is known; nothing is locked."""
+    query = select(IdempotencyKey.key).where(IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
+    return session.scalars(query.where(IdempotencyKey.expires_at > now)).first() is not None
+
+
 def insert(session: Session, owner_id: str, key: str, request_sha256: str, now: datetime, expires_at: datetime) -> bool:
     """Note that a request is being answered; False where another was noted in this moment."""
     row = IdempotencyKey(

@@ -28,6 +28,11 @@ class StoredAnswer:
     body: bytes
 
 
+def is_known(session: Session, owner_id: str, key: str) -> bool:
+    """Whether a request came with this key before, and was answered or is being answered."""
+    return idempotency.is_kept(session, owner_id, key, now_of(session))
+
+
 def reserve(session: Session, owner_id: str, key: str, request_sha256: str) -> StoredAnswer | None:
     """Take a key for a request.
 

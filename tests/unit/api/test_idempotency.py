@@ -3,9 +3,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.db.tables import File, IdempotencyKey, Job, Subject
+from core.domain.errors import DiskFullError
 from core.services import idempotency
+from core.services.album_spool import AlbumSpool
 from docs.openapi import document
 from tests import pretend_worker
+from tests.served import served
 from tests.small_photos import photo, zip_of
 
 BODY = {"name": "Tom", "category": "cat"}
@@ -136,3 +139,51 @@ def test_every_post_is_done_once(api):
         assert (again.status_code, again.content) == (first.status_code, first.content), path
         assert again.headers["idempotency-replayed"] == "true"
         assert (count(api, Job), api.doorbell.rings) == (jobs, rings)
+
+
+def posted(api, path, headers=KEY, **options):
+    answer = api.client.post(path, headers=headers, **options)
+    return answer.status_code, answer.json().get("code", answer.json().get("id"))
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize("settings", [{"max_open_jobs_per_owner": 1}, {"max_queued_jobs": 1}])
+def test_a_repetition_needs_no_room_in_the_queue(sqlite_database, tmp_path, settings, form):
+    with served(sqlite_database, tmp_path, **settings) as api:
+        body = {"input": {"file_id": api.file()}, "mode": "direct"}
+        sent, other = {"json": body}, {"json": body | {"seed": 5}}
+        if form:
+            sent, other = ({"files": {"file": ("x.png", photo(n))}, "data": {"mode": "direct"}} for n in range(2))
+        first = posted(api, "/v1/restorations", **sent)
+        kept = set(api.store.refs())
+        assert first[0] == 202
+        assert posted(api, "/v1/restorations", **sent) == first
+        assert posted(api, "/v1/restorations", **other) == (422, "idempotency_conflict")
+        assert posted(api, "/v1/restorations", headers={"Idempotency-Key": "another"}, **sent)[0] in (429, 503)
+        assert set(api.store.refs()) == kept
+
+
+def test_a_repetition_needs_no_disk_space(api, monkeypatch):
+    path, sent = f"/v1/subjects/{api.subject()}/album", {"files": {"file": ("a.zip", zip_of(range(3)))}}
+    first = posted(api, path, **sent)
+    service = api.client.app.state.service
+
+    def full(*_, **__):
+        raise DiskFullError("The disk is full.", "Tell its operator.")
+
+    monkeypatch.setattr(service, "check_disk", full)
+    monkeypatch.setattr(AlbumSpool, "write", full)
+    assert posted(api, path, **sent) == first
+    assert posted(api, path, headers={}, **sent) == (507, "disk_full")
+
+
+def test_where_the_first_came_to_nothing_meanwhile_a_repetition_needs_room_like_any(
+    sqlite_database, tmp_path, monkeypatch
+):
+    with served(sqlite_database, tmp_path, max_open_jobs_per_owner=1) as api:
+        api.restoration(mode="direct")
+        monkeypatch.setattr(idempotency, "is_known", lambda *_: True)  # a moment ago
+        files = {"files": {"file": ("x.png", photo(0))}, "data": {"mode": "direct"}}
+        for sent in (files, {"json": {"input": {"file_id": api.file()}, "mode": "direct"}}):
+            assert posted(api, "/v1/restorations", **sent) == (429, "quota_exceeded")
+        assert (count(api, Job), count(api, IdempotencyKey)) == (1, 0)
