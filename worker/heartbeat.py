@@ -78,9 +78,7 @@ class Heartbeat:
             if due or one.has_news:
                 try:
                     self._beat_for(one)
-                except (
-                    SQLAlchemyError
-                ) as error:  # what is wrong with one job's row must not cost the others their lease
+                except SQLAlchemyError as error:  # one job's trouble must not cost the others their lease
                     missed = True
                     _log.warning("heartbeat_missed", job_id=one.id, error=error)
         try:

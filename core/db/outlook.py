@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.db.queue import QUEUED, RUNNING
@@ -62,6 +62,13 @@ def waiting(session: Session) -> list[Waiting]:
         Waiting((-priority, job_id), Work(Alike(*alike), forwards))
         for priority, job_id, *alike, forwards in session.execute(query)
     ]
+
+
+def ahead_of(session: Session, job: Job) -> list[tuple[Work, int]]:
+    """What will be claimed before a queued job: each kind of work, and how often it stands there."""
+    before = or_(Job.priority > job.priority, and_(Job.priority == job.priority, Job.id < job.id))
+    query = select(*_WORK, func.count()).where(QUEUED, before).group_by(*_WORK)
+    return [(Work(Alike(*alike), forwards), count) for *alike, forwards, count in session.execute(query)]
 
 
 def running(session: Session) -> list[Running]:

@@ -1,7 +1,7 @@
 """How long something will take: from what was measured here, and nothing where nothing was measured.
 
 Everybody who polls asks about the same queue: it is looked at once a second, not once a poll. A transaction that writes
-looks for itself: it sees its own new job, and may yet come to nothing.
+has the database count what is ahead of its own new job: it may yet come to nothing, and must not take long.
 """
 
 import time
@@ -26,7 +26,6 @@ SOONEST_SECONDS = 1
 LATEST_SECONDS = 60
 """Nobody is told to come back later than this: workers may be added meanwhile."""
 _UNKNOWN_SECONDS = 5
-_OWN_LOOK = "heirloom_queue"
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,8 @@ class Forecaster:
 
     def of(self, session: Session, job: Job) -> Forecast:
         """A job's outlook; the database is asked only where the last look was too long ago, or did not see this job."""
+        if job.status == JobStatus.QUEUED and writes(session):
+            return self._of_new(session, job)
         if job.status == JobStatus.RUNNING:
             queue = self._look(session, job)
             run = queue.run_of(job)
@@ -134,6 +135,20 @@ class Forecaster:
         own = self._timings.seconds(session, work_of(job), self.kept_seconds)
         return Forecast(index + 1, _known(before / len(queue.priors) + own))
 
+    def _of_new(self, session: Session, job: Job) -> Forecast:
+        ahead, in_hand = outlook.ahead_of(session, job), outlook.running(session)
+        position = sum(count for _, count in ahead) + 1
+        priors = self._priors(session)
+        if not any(job.prior_sha256 in one for one in priors):
+            return Forecast(position, lacks_prior=bool(priors))
+        works = {work for work, _ in ahead} | {one.work for one in in_hand} | {work_of(job)}
+        usual = {work: self._timings.seconds(session, work, self.kept_seconds) for work in works}
+        # What nobody has the prior for is in nobody's way.
+        before = sum(usual[work] * count for work, count in ahead if _fits(work, priors))
+        now = now_of(session)
+        left = sum(run.left(now) for run in _runs(in_hand, usual))
+        return Forecast(position, _known((before + left) / len(priors) + usual[work_of(job)]))
+
     def seconds_until_room(self, session: Session) -> int:
         """When the queue is likely to have moved on: a job's usual time over the live workers."""
         measured = outlook.latest_seconds(session)
@@ -142,37 +157,46 @@ class Forecaster:
         return _asked_again(median(measured) / max(1, len(self._look(session).priors)))
 
     def _look(self, session: Session, job: Job | None = None) -> _Queue:
-        for known in (self._queue, session.info.get(_OWN_LOOK)):
-            fresh = known is not None and time.monotonic() - known.seen_at < self.kept_seconds
-            if known is not None and fresh and (job is None or known.knows(job)):
-                return known
+        known = self._queue
+        fresh = known is not None and time.monotonic() - known.seen_at < self.kept_seconds
+        if known is not None and fresh and (job is None or known.knows(job)):
+            return known
         queue = self._found(session)
-        if writes(session):
-            session.info[_OWN_LOOK] = queue
-        else:
+        if not writes(session):  # what that sees, others may never see
             self._queue = queue
         return queue
 
+    def _priors(self, session: Session) -> list[frozenset[str]]:
+        return [frozenset(worker.priors) for worker in workers.alive(session, self._worker_life)]
+
     def _found(self, session: Session) -> _Queue:
         waiting, running = outlook.waiting(session), outlook.running(session)
-        priors = [frozenset(worker.priors) for worker in workers.alive(session, self._worker_life)]
+        priors = self._priors(session)
         usual = {
             work: self._timings.seconds(session, work, self.kept_seconds)
             for work in {one.work for one in waiting} | {one.work for one in running}
         }
-        in_hand: dict[str | None, list[Running]] = defaultdict(list)
-        for one in running:
-            in_hand[one.worker_id].append(one)
         # What nobody has the prior for is in nobody's way.
-        loads = [usual[work] if any(work.alike.prior_sha256 in one for one in priors) else 0.0 for _, work in waiting]
+        loads = [usual[work] if _fits(work, priors) else 0.0 for _, work in waiting]
         return _Queue(
             seen_at=time.monotonic(),
             found_at=now_of(session),
             places=[one.place for one in waiting],
             seconds_before=list(accumulate(loads, initial=0.0)),
-            runs=[_run(jobs, usual) for jobs in in_hand.values()],
+            runs=_runs(running, usual),
             priors=priors,
         )
+
+
+def _fits(work: Work, priors: list[frozenset[str]]) -> bool:
+    return any(work.alike.prior_sha256 in one for one in priors)
+
+
+def _runs(running: list[Running], usual: dict[Work, float]) -> list[_Run]:
+    in_hand: dict[str | None, list[Running]] = defaultdict(list)
+    for one in running:
+        in_hand[one.worker_id].append(one)
+    return [_run(jobs, usual) for jobs in in_hand.values()]
 
 
 def _run(jobs: list[Running], usual: dict[Work, float]) -> _Run:

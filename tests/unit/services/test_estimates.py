@@ -37,6 +37,22 @@ def test_a_job_takes_what_such_jobs_took_and_waits_for_those_before_it(database)
     assert foretold(database, last) == Forecast(3, 56.0)
 
 
+def test_a_transaction_that_writes_foretells_what_others_will_read(database):
+    pretend_worker.register(database, priors=(rows.DIGEST,))
+    for kind, seconds in (("restoration", 4.0), ("album", 100.0)):
+        measured(database, seconds, kind=kind)
+    kinds = [{}, {"kind": "album"}, {"priority": 1}, {"prior_sha256": "c" * 64}, {}, {"kind": "album"}, {}]
+    jobs = [rows.put(database, **columns) for columns in kinds]
+    pretend_worker.claim(database, jobs[0])
+    for job_id in jobs:
+        forecaster = Forecaster(LIFE, kept_seconds=0.0)
+        with database.write() as session:
+            told = forecaster.of(session, rows.look(database, job_id))
+        read = foretold(database, job_id)
+        assert (told.queue_position, told.lacks_prior) == (read.queue_position, read.lacks_prior)
+        assert told.eta_seconds == pytest.approx(read.eta_seconds, abs=1.0)
+
+
 def test_who_comes_first_by_priority_is_before(database):
     pretend_worker.register(database)
     measured(database, 5.0)
