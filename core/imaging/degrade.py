@@ -33,35 +33,39 @@ def degrade(
     """
     scale = (face_pixels or image.shape[0]) / _REFERENCE_SIDE_PIXELS
     if kind == "blur":
-        return _blur(image, rng.uniform(1.5, 3.0) * scale)
+        return blur(image, rng.uniform(1.5, 3.0) * scale)
     if kind == "noise":
-        return _noise(image, rng.uniform(15, 35), rng)
+        return add_noise(image, rng.uniform(15, 35), rng)
     if kind == "down4":
-        return _shrink_and_enlarge(image, 4.0)
+        return shrink_and_enlarge(image, 4.0)
     if kind == "jpeg":
-        return _jpeg(image, int(rng.integers(8, 21)))
-    worse = _blur(image, rng.uniform(0.7, 1.8) * scale)
-    worse = _shrink_and_enlarge(worse, rng.uniform(2.0, 4.0))
-    worse = _noise(worse, rng.uniform(5, 15), rng)
-    return _jpeg(worse, int(rng.integers(20, 51)))
+        return jpeg(image, int(rng.integers(8, 21)))
+    worse = blur(image, rng.uniform(0.7, 1.8) * scale)
+    worse = shrink_and_enlarge(worse, rng.uniform(2.0, 4.0))
+    worse = add_noise(worse, rng.uniform(5, 15), rng)
+    return jpeg(worse, int(rng.integers(20, 51)))
 
 
-def _blur(image: np.ndarray, sigma_pixels: float) -> np.ndarray:
+def blur(image: np.ndarray, sigma_pixels: float) -> np.ndarray:
+    """Gaussian, reflected at the borders."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_pixels, borderType=cv2.BORDER_REFLECT_101))
 
 
-def _noise(image: np.ndarray, sigma_levels: float, rng: np.random.Generator) -> np.ndarray:
+def add_noise(image: np.ndarray, sigma_levels: float, rng: np.random.Generator) -> np.ndarray:
+    """White Gaussian, rounded to 256 levels."""
     noisy = image.astype(np.float64) + rng.normal(0.0, sigma_levels, image.shape)
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-def _shrink_and_enlarge(image: np.ndarray, factor: float) -> np.ndarray:
+def shrink_and_enlarge(image: np.ndarray, factor: float) -> np.ndarray:
+    """By a factor: area, and bicubic back."""
     height, width = image.shape[:2]
     small = cv2.resize(image, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Encoded as JPEG, 4:2:0, and decoded."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer, formats=("JPEG",)).convert("RGB"))

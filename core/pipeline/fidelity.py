@@ -1,8 +1,9 @@
 """K by the photo: the smallest K at which the noised photo looks to the prior like a noised clean one (equation 4).
 
-Ours, not the paper's, which takes K = 200 for every photo. See docs/how-to/fidelity.md.
+Ours, not the paper's, which takes K = 200 for every photo. It is explained in docs/how-to/fidelity.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class Fidelity:
 
     Attributes:
         noise_steps: the K chosen.
-        looks: by rising K, up to the first of a run of clean ones that lasts.
+        looks: by rising K.
         because: what asked for this K, e.g. "detail up to 1/2"; empty where the photo looks clean from the start.
     """
 
@@ -89,14 +90,22 @@ def explain_noise_steps(prior: Prior, crop: np.ndarray, most: int) -> Fidelity:
     if prior.calibration is None:
         raise uncalibrated(prior.spec.name)
     looks = tuple(_looks(prior, crop, prior.calibration))
-    dirty = [place for place, look in enumerate(looks) if not look.clean]
-    if not dirty:
+    first = _first_clean(looks)
+    if first == 0:
         steps, because = looks[0].noise_steps, ""
+    elif first is None:
+        steps, because = looks[-1].noise_steps, looks[-1].because
     else:
-        last = dirty[-1]  # the photo must look clean at K and at all that is above, not cross the limit by chance
-        because = looks[last].because
-        steps = looks[last].noise_steps if last + 1 == len(looks) else _between(prior, looks[last], looks[last + 1])
+        steps, because = _between(prior, looks[first - 1], looks[first]), looks[first - 1].because
     return Fidelity(max(1, min(steps, most)), looks, because)
+
+
+def _first_clean(looks: Sequence[Look]) -> int | None:
+    """The first look that is clean, and not by chance: the next one is, too. None where there is none."""
+    for place, (look, following) in enumerate(zip(looks, [*looks[1:], looks[-1]], strict=True)):
+        if look.clean and following.clean:
+            return place
+    return None
 
 
 def _looks(prior: Prior, crop: np.ndarray, calibration: Calibration) -> list[Look]:
@@ -111,8 +120,8 @@ def _looks(prior: Prior, crop: np.ndarray, calibration: Calibration) -> list[Loo
 
 def _between(prior: Prior, dirty: Look, clean: Look) -> int:
     """K where the photo crosses the limit between two rungs: straight in the logarithm of the noise's deviation."""
-    over, under = dirty.departure - dirty.limit, clean.limit - clean.departure
-    share = over / (over + under)  # over > 0 and under ≥ 0
+    over, under = max(0.0, dirty.departure - dirty.limit), clean.limit - clean.departure
+    share = over / (over + under) if over else 0.0  # the look before may be clean itself, with a dirty one before it
     level = dirty.noise_level * (clean.noise_level / dirty.noise_level) ** share
     steps = int((prior.schedule.relative_spread < level).sum()) + 1
     return max(dirty.noise_steps, min(steps, clean.noise_steps))

@@ -98,7 +98,7 @@ def rungs_of(steps: Sequence[int], findings: np.ndarray, detail: int) -> tuple[R
     )
     limits = np.maximum(1.0, np.quantile(largest, 1.0 - BEYOND_SHARE, axis=0))
     # Each picture has a chance at every rung; all limits are moved up together until the share holds for the whole.
-    limits *= np.quantile((largest / limits).max(axis=1), 1.0 - BEYOND_SHARE)
+    limits *= max(1.0, float(np.quantile((largest / limits).max(axis=1), 1.0 - BEYOND_SHARE)))
     return tuple(rung.model_copy(update={"limit": float(limit)}) for rung, limit in zip(rungs, limits, strict=True))
 
 

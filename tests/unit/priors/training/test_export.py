@@ -102,3 +102,11 @@ def test_a_file_in_the_folder_s_place_is_named(export, tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputUnwritableError, match="cannot be written"):
         export()
+
+
+def test_a_finished_training_calibrates_on_what_was_held_out_if_that_is_enough(export, tmp_path, data):
+    enough = np.repeat(data.held_out, 20, axis=0)[:20]
+    assert len(enough) == 20
+    spec = export(held_out=enough)
+    loaded = load_prior(str(tmp_path / "out" / "mine"), tmp_path)
+    assert (loaded.calibration.pictures, loaded.calibration.prior_sha256) == (20, spec.sha256)

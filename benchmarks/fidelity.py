@@ -1,0 +1,142 @@
+"""K by the photo beside fixed Ks, in the direct mode.
+
+    python -m benchmarks.fidelity known   # album faces damaged here, so that the truth is known: which K is best?
+    python -m benchmarks.fidelity real    # the real degraded faces: what auto does to them
+
+Faces are compared at the prior's resolution, where K is chosen. Rows go to CSVs, pictures to sheets, both under
+benchmarks/out, which git ignores: they show real people. Stopped and started again, each command goes on.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.photos import album_faces, real_degraded
+from benchmarks.restorations import Bench, against_truth, identity_between, without_truth
+from benchmarks.rows import Rows
+from benchmarks.sheets import write_sheet
+from benchmarks.tables import print_table
+from cli.device import Device, Precision, autocast_of, open_device
+from cli.settings import home
+from core.imaging.align import aligned_crop
+from core.imaging.degrade import add_noise, blur, degrade, jpeg, shrink_and_enlarge
+from core.imaging.intake import decode_photo
+from core.imaging.resize import resize
+from core.pipeline.fidelity import explain_noise_steps
+from core.pipeline.restore import restore_batch
+from core.priors.locate import load_prior
+from core.recipes.schema import override
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+FIXED = (25, 50, 106, 200, 300)
+MOST = 400
+
+Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+DAMAGES: dict[str, Damage] = {
+    "none": lambda face, _: face,
+    "blur 0.75": lambda face, _: blur(face, 0.75),
+    "blur 1.5": lambda face, _: blur(face, 1.5),
+    "blur 3": lambda face, _: blur(face, 3.0),
+    "noise 6": lambda face, rng: add_noise(face, 6.0, rng),
+    "noise 15": lambda face, rng: add_noise(face, 15.0, rng),
+    "noise 35": lambda face, rng: add_noise(face, 35.0, rng),
+    "jpeg 20": lambda face, _: jpeg(face, 20),
+    "jpeg 8": lambda face, _: jpeg(face, 8),
+    "down 4": lambda face, _: shrink_and_enlarge(face, 4.0),
+    "mix": lambda face, rng: degrade(face, "mix", rng),
+}
+"""Blur in pixels of 128, noise in levels of 255, JPEG's quality, factor; mix as in `core.imaging.degrade`."""
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    prior: Annotated[str, typer.Option(help="A prior's name or folder.")] = "starter",
+    shared: Annotated[Path, typer.Option(help="The folder of photos beside the checkout.")] = Path("../shared"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="For rows and sheets.")] = Path("benchmarks/out"),
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    precision: Annotated[Precision, typer.Option(help="How precisely.")] = Precision.AUTO,
+) -> None:
+    """What both measurements use; the options stand before the command."""
+    where = open_device(device)
+    context.obj = Bench(load_prior(prior, home(), where, autocast_of(precision, where)), shared, output)
+
+
+@app.command()
+def known(context: typer.Context, count: Annotated[int, typer.Option(min=1, help="Faces.")] = 10) -> None:
+    """Damage album faces in eleven ways and restore them: PSNR and identity to the truth, K fixed and by the photo."""
+    bench: Bench = context.obj
+    rows = Rows(bench.output / "fidelity-known.csv", key=("prior", "kind", "face", "by"))
+    truths = album_faces(bench.shared, count, bench.prior.spec.resolution)
+    for kind, damage in DAMAGES.items():
+        shown = []
+        for number, truth in enumerate(truths):
+            worse = damage(truth, np.random.default_rng([number, *kind.encode()]))
+            key = {"prior": bench.prior_key, "kind": kind, "face": number}
+            pictures = []
+            for by, steps in _choices(bench, worse):
+                if rows.has(**key, by=by):
+                    continue
+                after = _restore(bench, worse, steps)
+                pictures.append(after)
+                if steps or kind != "none":  # the truth itself has no PSNR
+                    rows.add({**key, "by": by, "K": steps} | against_truth(after, truth))
+            if len(pictures) == len(FIXED) + 3:  # a run that went on has not all of them
+                shown.append([*pictures, truth])
+        if shown:
+            sheet = bench.output / "sheets" / f"fidelity-{bench.prior_key}-{kind.replace(' ', '-')}.png"
+            write_sheet(
+                sheet,
+                ("input", *(f"K = {one}" for one in FIXED), "auto to usual", f"auto to {MOST}", "truth"),
+                shown,
+                128,
+            )
+    print_table(rows, bench.prior_key, by=("kind", "by"))
+    print_table(rows, bench.prior_key, by=("by",))
+
+
+@app.command()
+def real(context: typer.Context) -> None:
+    """Restore the real degraded faces, K = 106, 200, by the photo: identity to the photo, sharpness, residual."""
+    bench: Bench = context.obj
+    rows = Rows(bench.output / "fidelity-real.csv", key=("prior", "photo", "by"))
+    shown = []
+    for photo in real_degraded(bench.shared):
+        before = resize(aligned_crop(decode_photo(photo.data)), bench.prior.spec.resolution)
+        pictures = []
+        for by, steps in _choices(bench, before, fixed=(106, 200)):
+            after = _restore(bench, before, steps)
+            pictures.append(after)
+            key = {"prior": bench.prior_key, "photo": photo.label, "by": by}
+            if not rows.has(**key):
+                identity = round(identity_between(after, before), 4)
+                rows.add(key | {"K": steps, "identity_to_photo": identity} | without_truth(bench.prior, after, after))
+        shown.append(pictures)
+    for begin in range(0, len(shown), 8):
+        sheet = bench.output / "sheets" / f"fidelity-{bench.prior_key}-real-{begin:02d}.png"
+        write_sheet(sheet, ("input", "K = 106", "K = 200", "auto to 106", f"auto to {MOST}"), shown[begin : begin + 8])
+    print_table(rows, bench.prior_key, by=("by",))
+    print_table(rows, bench.prior_key, by=("photo", "by"))
+
+
+def _choices(bench: Bench, face: np.ndarray, fixed: tuple[int, ...] = FIXED) -> list[tuple[str, int]]:
+    """The input itself (K = 0), each fixed K, and the photo's own: up to the recipe's K, and up to the dial's end."""
+    usual = bench.recipe("quick-direct").restore.noise_steps
+    chosen = explain_noise_steps(bench.prior, face, MOST).noise_steps
+    own = [(f"auto to {usual}", min(chosen, usual)), (f"auto to {MOST}", chosen)]
+    return [("0", 0), *((str(steps), steps) for steps in fixed), *own]
+
+
+def _restore(bench: Bench, face: np.ndarray, steps: int) -> np.ndarray:
+    if steps == 0:
+        return face
+    recipe = override(bench.recipe("quick-direct"), {"restore.noise_steps": steps}).restore
+    return restore_batch(bench.prior, [face], recipe, [bench.seed], ["fidelity"], [0], on_step=lambda *_: None)[0]
+
+
+if __name__ == "__main__":
+    app()
