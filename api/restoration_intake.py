@@ -39,7 +39,7 @@ class SentRestoration:
     def file(self, session: Session, call: Call) -> File:
         """The photo as a file of the caller's; nobody deletes it before this transaction's restoration needs it."""
         if self.photo is not None and self.received is not None:
-            return uploads.register(session, call.owner_id, self.received, self.photo.label, call.service.terms)
+            return uploads.register(session, call.owner_id, self.received, self.photo.label, None)
         file = uploads.get(session, call.owner_id, self.file_id or "", "/input/file_id", keep=True)
         if file.media_type == ZIP:
             raise UnsupportedFormatError(

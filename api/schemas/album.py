@@ -1,6 +1,7 @@
 """Albums."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, field_validator
@@ -37,6 +38,10 @@ class AlbumIn(AlbumForm):
         if len(set(file_ids)) < len(file_ids):
             raise ValueError("a file is named twice")
         return file_ids
+
+    def order(self) -> AlbumOrder:
+        """For the use case."""
+        return replace(super().order(), file_ids=tuple(self.file_ids))
 
 
 class AlbumPhotoChange(Sent):

@@ -28,7 +28,9 @@ class FileOut(Answered):
     size_bytes: int
     sha256: str
     created_at: Instant
-    expires_at: Instant | None = Field(description="Deleted then.")
+    expires_at: Instant | None = Field(
+        description="Deleted then; null: with the last restoration of it, along with which it came."
+    )
     links: FileLinks
 
     @classmethod

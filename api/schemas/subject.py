@@ -109,6 +109,7 @@ class RemovedOut(Answered):
     album_photos: int
     checkpoints: int
     restorations: int
+    files: int = Field(description="Photos that came along with the restorations.")
     jobs_cancelled: int
 
 
@@ -118,6 +119,10 @@ class ReceiptOut(Answered):
     subject_id: str
     deleted_at: Instant
     removed: RemovedOut
+    files_left: list[str] = Field(
+        description="Uploads of yours that the album or the restorations were made from. They stay until you delete "
+        "them, or they expire."
+    )
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
@@ -129,6 +134,8 @@ class ReceiptOut(Answered):
                 album_photos=receipt.album_photos,
                 checkpoints=receipt.checkpoints,
                 restorations=receipt.restorations,
+                files=receipt.files,
                 jobs_cancelled=receipt.jobs_cancelled,
             ),
+            files_left=list(receipt.files_left),
         )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import LargeBinary, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -59,6 +59,19 @@ def release(session: Session, owner_id: str, key: str) -> None:
         delete(IdempotencyKey).where(
             IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key, IdempotencyKey.status_code.is_(None)
         )
+    )
+
+
+def forget_about(session: Session, owner_id: str, thing_id: str) -> None:
+    """Empty an owner's answers that name a thing: that there was one stays known, until it expires."""
+    name = literal(thing_id.encode(), LargeBinary)
+    postgres = session.get_bind().dialect.name == "postgresql"
+    place = func.position(name.op("IN")(IdempotencyKey.body)) if postgres else func.instr(IdempotencyKey.body, name)
+    session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.owner_id == owner_id, place > 0)
+        .values(request_sha256="", headers={}, body=None)
+        .execution_options(synchronize_session=False)
     )
 
 

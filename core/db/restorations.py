@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from core.db import files
 from core.db.tables import CandidateRow, Job, Restoration
 from core.domain.job import JobStatus
 
@@ -45,12 +46,15 @@ def of_subject(session: Session, owner_id: str, subject_id: str) -> Sequence[Res
     return session.scalars(query).all()
 
 
-def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> None:
-    """Forget restorations and what they gave."""
+def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> int:
+    """Forget restorations, what they gave, and the photos that came along with them; how many of those."""
     ids = list(restoration_ids)
+    photos = select(Restoration.file_id).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids))
+    file_ids = [file_id for file_id in session.scalars(photos) if file_id is not None]
     mine = CandidateRow.owner_id == owner_id
     session.execute(delete(CandidateRow).where(mine, CandidateRow.restoration_id.in_(ids)))
     session.execute(delete(Restoration).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids)))
+    return files.delete_left_behind(session, owner_id, file_ids)
 
 
 def open_with_file(session: Session, owner_id: str, file_id: str) -> bool:

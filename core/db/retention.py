@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.db.files import left_behind
 from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration, Subject
 
 MOST = 500
@@ -27,12 +28,12 @@ def restorations(session: Session, now: datetime, most: int = MOST) -> int:
 
 
 def files(session: Session, now: datetime, most: int = MOST) -> int:
-    """Uploads; an album's photos are rows of their own and stay with their subject."""
+    """Uploads, and what is left behind; an album's photos are rows of their own and stay with their subject."""
     needed = select(Restoration.id).where(Restoration.file_id == File.id, _open(Job.id == Restoration.job_id)).exists()
-    over = select(File.id).where(File.expires_at <= now, ~needed).limit(most)
+    over = select(File.id).where(or_(File.expires_at <= now, left_behind()), ~needed).limit(most)
     ids = list(session.scalars(over.with_for_update(skip_locked=True)))
     # Asked again, now that nobody can begin to need them: a restoration may have come between the look and the lock.
-    gone = delete(File).where(File.id.in_(ids), ~needed).returning(File.id)
+    gone = delete(File).where(File.id.in_(ids), or_(File.expires_at <= now, left_behind()), ~needed).returning(File.id)
     return len(session.scalars(gone.execution_options(synchronize_session=False)).all())
 
 

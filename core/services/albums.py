@@ -33,11 +33,13 @@ class AlbumOrder:
         tune: make a checkpoint; otherwise they are only looked at.
         dials: which recipe.
         seed: of everything random.
+        file_ids: the uploads that the photos come from, where they were not sent along.
     """
 
     tune: bool = True
     dials: Dials = field(default_factory=Dials)
     seed: int = 0
+    file_ids: tuple[str, ...] = ()
 
 
 def missing(
@@ -107,8 +109,15 @@ def add(
         if not tuning.new and tuning.checkpoint.status == "ready":
             subject.default_checkpoint_id = tuning.checkpoint.id
         if tuning.job is not None:
-            return tuning.job, tuning.new
-    return _look_only(session, subject, included, recipe, offer, order.seed), True
+            return _naming_files(tuning.job, order) if tuning.new else tuning.job, tuning.new
+    return _naming_files(_look_only(session, subject, included, recipe, offer, order.seed), order), True
+
+
+def _naming_files(job: Job, order: AlbumOrder) -> Job:
+    """A new job says which uploads it is about: with the subject they are to be found again."""
+    if order.file_ids:
+        job.options = job.options | {"file_ids": list(order.file_ids)}
+    return job
 
 
 def _look_only(

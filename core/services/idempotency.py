@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.db import idempotency
 from core.db.session import now_of
-from core.domain.errors import IdempotencyInFlightError, IdempotencyMismatchError
+from core.domain.errors import ConflictError, IdempotencyInFlightError, IdempotencyMismatchError
 
 LIFE = timedelta(hours=24)
 IN_FLIGHT_LIFE = timedelta(minutes=10)
@@ -48,12 +48,18 @@ def reserve(session: Session, owner_id: str, key: str, request_sha256: str) -> S
     Raises:
         IdempotencyMismatchError: the key was used for another request.
         IdempotencyInFlightError: the first request is still being answered.
+        ConflictError: what the first request was about was deleted since.
     """
     now = now_of(session)
     idempotency.delete_expired(session, now, owner_id)
     if idempotency.insert(session, owner_id, key, request_sha256, now, now + IN_FLIGHT_LIFE):
         return None
     known = idempotency.get(session, owner_id, key)
+    if known is not None and known.status_code is not None and known.body is None:
+        raise ConflictError(
+            "What the first request with this Idempotency-Key was about has been deleted.",
+            "Use a new key to have it done anew.",
+        )
     if known is not None and known.request_sha256 != request_sha256:
         raise IdempotencyMismatchError(
             "This Idempotency-Key was used for another request.", "Use a new key for each new request."
@@ -69,6 +75,17 @@ def keep(session: Session, owner_id: str, key: str, answer: StoredAnswer) -> Non
     """Keep an answer for a day, in the transaction that did the work."""
     expires_at = now_of(session) + LIFE
     idempotency.answer(session, owner_id, key, answer.status, answer.headers, answer.body, expires_at)
+
+
+def forget_about(session: Session, owner_id: str, thing_id: str) -> None:
+    """Forget what was answered about a thing that is deleted in this transaction; nothing is made anew by a repetition.
+
+    Args:
+        session: the transaction.
+        owner_id: whose.
+        thing_id: in the answers; what it is called there is gone with them.
+    """
+    idempotency.forget_about(session, owner_id, thing_id)
 
 
 def release(session: Session, owner_id: str, key: str) -> None:

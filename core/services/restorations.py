@@ -26,7 +26,7 @@ from core.domain.subject import CheckpointStatus
 from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
 from core.recipes.schema import Recipe
-from core.services import subjects
+from core.services import idempotency, subjects
 from core.services.checkpoints import is_being_made
 from core.services.offer import Dials, Offer
 from core.services.queueing import Order, enqueue
@@ -270,7 +270,7 @@ def listed(
 
 
 def delete(session: Session, owner_id: str, restoration_id: str) -> None:
-    """Forget a restoration and what it gave, and stop its job.
+    """Forget a restoration, what it gave, and the photo if it came along with it; stop its job.
 
     Raises:
         NotFoundError: there is none.
@@ -278,6 +278,7 @@ def delete(session: Session, owner_id: str, restoration_id: str) -> None:
     row = _row(session, owner_id, restoration_id)
     queue.request_cancel(session, owner_id, row.job_id)  # locks the job first, as workers do: two orders can deadlock
     restorations.delete_some(session, owner_id, [row.id])
+    idempotency.forget_about(session, owner_id, row.id)
 
 
 def _row(session: Session, owner_id: str, restoration_id: str) -> Restoration:

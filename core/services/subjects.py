@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.db import albums, checkpoints, jobs, queue, restorations, subjects
+from core.db import albums, checkpoints, files, jobs, queue, restorations, subjects
 from core.db.session import now_of
 from core.db.tables import Subject
 from core.domain.errors import ConsentMissingError, NotFoundError
 from core.domain.ids import Prefix, new_id
 from core.domain.subject import Category
+from core.services import idempotency
 
 STATEMENT = "Their photos may be kept here and a model may be tuned on them."
 
@@ -39,14 +40,27 @@ class Consent:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was removed with a subject."""
+    """What was removed with a subject.
+
+    Attributes:
+        subject_id: whose.
+        deleted_at: when.
+        album_photos: how many; so are the next.
+        checkpoints: of it.
+        restorations: that they made.
+        files: photos that came along with those.
+        jobs_cancelled: that had not ended.
+        files_left: ids of uploads that it was made from. They are things of their own: somebody else may be on them.
+    """
 
     subject_id: str
     deleted_at: datetime
     album_photos: int
     checkpoints: int
     restorations: int
+    files: int
     jobs_cancelled: int
+    files_left: tuple[str, ...]
 
 
 def create(session: Session, owner_id: str, name: str, category: Category, consent: Consent | None) -> Subject:
@@ -117,6 +131,8 @@ def change(
 def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
     """Forget a subject: album, checkpoints, what workers stored on the way, and every result made with them.
 
+    The answers that were kept for repetitions are emptied, too. Uploads stay, and the receipt names them.
+
     A tombstone stays, without name or consent: workers check it, so that a job under way cannot bring anything back.
 
     Raises:
@@ -129,14 +145,19 @@ def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
     ]
     jobs.forget_outputs(session, owner_id, subject_id)
     results = restorations.of_subject(session, owner_id, subject_id)
-    restorations.delete_some(session, owner_id, [result.id for result in results])
+    photos = [result.file_id for result in results if result.file_id is not None]
+    used = files.used_for(session, owner_id, subject_id, photos)
+    files_gone = restorations.delete_some(session, owner_id, [result.id for result in results])
+    idempotency.forget_about(session, owner_id, subject_id)
     receipt = Receipt(
         subject_id=subject_id,
         deleted_at=now,
         album_photos=albums.delete_of(session, owner_id, subject_id),
         checkpoints=checkpoints.delete_of(session, owner_id, subject_id),
         restorations=len(results),
+        files=files_gone,
         jobs_cancelled=len(cancelled),
+        files_left=tuple(files.present(session, owner_id, used)),
     )
     subject.name, subject.consent, subject.default_checkpoint_id = "", None, None
     subject.updated_at = subject.deleted_at = now

@@ -19,6 +19,7 @@ from core.domain.errors import (
 )
 from core.domain.ids import Prefix, new_id
 from core.imaging.signature import HEAD_BYTES, PHOTO_SUFFIXES, ZIP, kinds, media_type_of, readable
+from core.services import idempotency
 from core.services.terms import Terms
 from core.storage.base import BlobRef, BlobStore
 
@@ -144,8 +145,16 @@ class Receiver:
         return Received(self._writer.finish(), self._gate.media_type)
 
 
-def register(session: Session, owner_id: str, received: Received, name: str, terms: Terms) -> File:
-    """Name a file that is in the store."""
+def register(session: Session, owner_id: str, received: Received, name: str, terms: Terms | None) -> File:
+    """Name a file that is in the store.
+
+    Args:
+        session: the transaction.
+        owner_id: whose.
+        received: the file.
+        name: as its owner calls it.
+        terms: how long an upload is kept; None: it comes along with a restoration, and goes with the last one of it.
+    """
     now = now_of(session)
     file = File(
         id=new_id(Prefix.FILE),
@@ -155,7 +164,7 @@ def register(session: Session, owner_id: str, received: Received, name: str, ter
         media_type=received.media_type,
         name=name,
         created_at=now,
-        expires_at=now + terms.photo_life,
+        expires_at=now + terms.photo_life if terms is not None else None,
     )
     blobs.mark_ready(session, received.ref)
     return files.insert(session, file)
@@ -193,6 +202,7 @@ def delete(session: Session, owner_id: str, file_id: str) -> None:
             "A restoration that has not ended needs this file.", "Cancel its job first, or wait until it has ended."
         )
     files.delete(session, owner_id, file.id)
+    idempotency.forget_about(session, owner_id, file.id)
 
 
 def ref_of(file: File) -> BlobRef:

@@ -60,7 +60,6 @@ def test_what_an_open_job_needs_stays_however_old_it_is(database, past):
 def test_what_is_not_over_stays(database, past):
     with database.write() as session:
         session.add(rows.file("a" * 64, expires_at=past + 2 * DAY))
-        session.add(rows.file("a" * 64, expires_at=None))
         rows.checkpoint(session, expires_at=past + 2 * DAY)
     assert forget_expired(database) == NOTHING
 
@@ -109,3 +108,15 @@ def test_a_photo_that_somebody_is_asking_for_at_this_moment_stays(postgres_datab
         files.get(session, rows.OWNER, "fil_1", keep=True)
         assert forget_expired(postgres_database) == NOTHING
     assert forget_expired(postgres_database) == NOTHING | {"files": 1}
+
+
+def test_a_photo_that_came_along_goes_with_the_last_restoration_of_it(database, past):
+    with database.write() as session:
+        session.add(rows.file("a" * 64, id="fil_1", expires_at=None))
+        for moment in (past, past + 2 * DAY):
+            row = rows.restoration(session, [])
+            row.file_id, row.expires_at = "fil_1", moment
+    assert forget_expired(database) == NOTHING | {"restorations": 1}
+    with database.write() as session:
+        session.query(Restoration).one().expires_at = past
+    assert forget_expired(database) == NOTHING | {"restorations": 1, "files": 1}
