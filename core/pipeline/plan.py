@@ -72,13 +72,10 @@ def carried_out(request: RestoreRequest | TuneRequest, recipe: Recipe) -> Recipe
 
     Args:
         request: what is wanted; with a ready checkpoint nothing is tuned.
-        recipe: as chosen; where K is above `finetune.timesteps_below`, that becomes K.
+        recipe: as chosen.
     """
-    tuning, noise_steps = recipe.finetune, recipe.restore.noise_steps
     ready = isinstance(request, RestoreRequest) and request.checkpoint is not None
-    if ready or tuning is None or tuning.timesteps_below is None or tuning.timesteps_below >= noise_steps:
-        return recipe
-    return recipe.model_copy(update={"finetune": tuning.model_copy(update={"timesteps_below": noise_steps})})
+    return recipe if ready else recipe.tuned_up_to_k()
 
 
 def plan(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec) -> tuple[StageCall, ...]:

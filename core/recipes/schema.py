@@ -113,6 +113,17 @@ class Recipe(_Frozen):
     finetune: FinetuneRecipe | None = None
     restore: RestoreRecipe = RestoreRecipe()
 
+    def tuned_up_to_k(self) -> Self:
+        """The recipe as a request carries it out that tunes: where K is above `finetune.timesteps_below`, that becomes K.
+
+        So no timestep that the restoration visits stays untuned. What tells tunings apart goes by this recipe's finetune
+        part, not by the one that was chosen.
+        """
+        tuning, noise_steps = self.finetune, self.restore.noise_steps
+        if tuning is None or tuning.timesteps_below is None or tuning.timesteps_below >= noise_steps:
+            return self
+        return self.model_copy(update={"finetune": tuning.model_copy(update={"timesteps_below": noise_steps})})
+
     @model_validator(mode="after")
     def _parts_match_mode(self) -> Self:
         if (self.album is not None) != (self.mode is Mode.GENERATIVE):

@@ -133,7 +133,8 @@ def refuse_too_small(usable: int) -> None:
 
 
 def _identity(photos: Sequence[AlbumPhoto], recipe: Recipe, prior: PriorSpec, seed: int) -> str:
-    tuning = recipe.finetune.digest() if recipe.finetune is not None else ""
+    carried_out = recipe.tuned_up_to_k().finetune
+    tuning = carried_out.digest() if carried_out is not None else ""
     parts = [[photo.blob_sha256 for photo in photos], tuning, prior.sha256, seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

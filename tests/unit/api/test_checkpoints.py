@@ -1,9 +1,11 @@
 import hashlib
+import json
 
 import pytest
 
 from core.db.tables import Checkpoint
 from tests import pretend_worker
+from tests.served import served
 
 OTHER_PRIOR = "f" * 64
 
@@ -49,6 +51,27 @@ def test_identical_is_what_gives_the_same_weights_whatever_the_recipe_is_called_
     subject_id, first = api.tuned()
     assert api.made("POST", path_of(subject_id), 200, json={"recipe": "quick-personal"})["id"] == first
     assert api.client.post(path_of(subject_id), json={"recipe": "paper-personal"}).status_code == 202
+
+
+def test_a_recipe_that_has_to_tune_further_for_its_k_is_not_identical(sqlite_database, tmp_path):
+    recipes = [
+        {
+            "name": f"k-{steps}",
+            "mode": "personal",
+            "finetune": {"timesteps_below": 200},
+            "restore": {"noise_steps": steps},
+        }
+        for steps in (150, 200, 400)
+    ]
+    file = tmp_path / "recipes.json"
+    file.write_text(json.dumps(recipes))
+    with served(sqlite_database, tmp_path / "home", recipes_file=file) as api:
+        subject_id = api.subject()
+        first = api.album(subject_id, recipe="k-150")
+        assert api.album(subject_id, recipe="k-200")["id"] == first["id"]
+        pretend_worker.tune(api.database, api.store, first["id"])
+        assert api.made("POST", path_of(subject_id), 200, json={"recipe": "k-200"})["id"] == first["checkpoint_id"]
+        assert api.client.post(path_of(subject_id), json={"recipe": "k-400"}).status_code == 202
 
 
 def test_a_checkpoint_that_failed_is_made_again_under_its_id(api):
