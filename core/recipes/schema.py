@@ -114,10 +114,10 @@ class Recipe(_Frozen):
     restore: RestoreRecipe = RestoreRecipe()
 
     def tuned_up_to_k(self) -> Self:
-        """The recipe as a request carries it out that tunes: where K is above `finetune.timesteps_below`, that becomes K.
+        """The recipe as it is carried out by a request that tunes.
 
-        So no timestep that the restoration visits stays untuned. What tells tunings apart goes by this recipe's finetune
-        part, not by the one that was chosen.
+        Where K is above `finetune.timesteps_below`, that becomes K: no timestep that the restoration visits stays
+        untuned. What tells tunings apart goes by this recipe's finetune part, not by the one that was chosen.
         """
         tuning, noise_steps = self.finetune, self.restore.noise_steps
         if tuning is None or tuning.timesteps_below is None or tuning.timesteps_below >= noise_steps:
