@@ -130,7 +130,9 @@ def _families(figures: Figures) -> Iterator[Metric]:
         status: sum(n for (_, s), n in figures.jobs.items() if s == status) for status in ("queued", "running")
     }
     yield _one("heirloom_queue_depth", "Jobs that wait.", open_jobs["queued"])
-    yield _one("heirloom_queue_oldest_seconds", "How long the first one waits.", figures.oldest_queued_seconds)
+    yield _one(
+        "heirloom_queue_oldest_seconds", "How long a job waits that could be taken.", figures.oldest_queued_seconds
+    )
     yield _one("heirloom_jobs_running", "Jobs in workers' hands.", open_jobs["running"])
     for name, about, numbers in (
         ("attempts", "Claims of the jobs that are kept.", figures.attempts),

@@ -23,6 +23,12 @@ def get(session: Session, owner_id: str, restoration_id: str, *, lock: bool = Fa
     return session.scalars(query.with_for_update() if lock else query).first()
 
 
+def made_by(session: Session, owner_id: str, restoration_id: str) -> str | None:
+    """The id of its job as it is now, the restoration locked; None where it was deleted."""
+    query = select(Restoration.job_id).where(Restoration.owner_id == owner_id, Restoration.id == restoration_id)
+    return session.scalars(query.with_for_update()).first()
+
+
 def listed(
     session: Session, owner_id: str, limit: int, before_id: str | None = None, subject_id: str | None = None
 ) -> Sequence[Restoration]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from core.db import workers
+from core.db.queue import QUEUED
 from core.db.session import now_of
 from core.db.tables import Blob, Job
 from core.domain.job import JobStatus
@@ -43,7 +44,8 @@ class Figures:
 
     Attributes:
         jobs: how many there are, by kind and status.
-        oldest_queued_seconds: how long the first of the queue has waited; 0 where nobody waits.
+        oldest_queued_seconds: how long a queued job has waited at most since a worker could take it: not while it waits
+            for a checkpoint to be tuned, or for a fault to pass. 0 where none does.
         attempts: claims of the jobs that are kept, by kind; so are `crashes` and `faults`.
         stage_seconds: (kind, stage) → what the last jobs took for it, a number each.
         job_memory_bytes: the most that one of the last jobs took on its device.
@@ -102,8 +104,16 @@ def read_figures(session: Session, worker_life: timedelta) -> Figures:
 
 
 def _oldest_queued_seconds(session: Session) -> float:
-    oldest = session.scalar(select(func.min(Job.created_at)).where(Job.status == JobStatus.QUEUED))
-    return 0.0 if oldest is None else max(0.0, (now_of(session) - oldest).total_seconds())
+    """How long workers have let a job stand that they could have taken; before it could be, it has not waited."""
+    now, before = now_of(session), aliased(Job)
+    made_ready = case((before.finished_at > Job.created_at, before.finished_at), else_=Job.created_at)
+    oldest = session.scalar(
+        select(func.min(case((Job.run_after > made_ready, Job.run_after), else_=made_ready)))
+        .outerjoin(before, before.id == Job.waits_for_job_id)
+        .where(QUEUED, or_(Job.waits_for_job_id.is_(None), before.status == JobStatus.SUCCEEDED))
+        .where(or_(Job.run_after.is_(None), Job.run_after <= now))
+    )
+    return 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
 
 
 def _of_recent_jobs(session: Session) -> tuple[dict[tuple[str, str], list[float]], float]:

@@ -20,7 +20,7 @@ from core.domain.errors import (
     NotFoundError,
 )
 from core.domain.ids import Prefix, new_id
-from core.domain.job import JobKind
+from core.domain.job import JobKind, JobStatus
 from core.domain.mode import Mode
 from core.domain.subject import CheckpointStatus
 from core.priors.spec import PriorSpec
@@ -193,6 +193,7 @@ def create(
     prepared = prepare(session, owner_id, wanted, offer)
     if wanted.subject_id is None and prepared.subject_id is not None:
         subjects.get(session, owner_id, prepared.subject_id, lock=True, pointer="/checkpoint_id")
+        prepared = prepare(session, owner_id, wanted, offer)  # the checkpoint may have gone before the lock came
     restoration_id, job_id = new_id(Prefix.RESTORATION), new_id(Prefix.JOB)
     job = enqueue(session, owner_id, _order(owner_id, restoration_id, wanted, prepared, offer.prior), job_id)
     now = now_of(session)
@@ -275,17 +276,34 @@ def delete(session: Session, owner_id: str, restoration_id: str) -> None:
     Raises:
         NotFoundError: there is none.
     """
-    row = _row(session, owner_id, restoration_id)
-    queue.request_cancel(session, owner_id, row.job_id)  # locks the job first, as workers do: two orders can deadlock
-    restorations.delete_some(session, owner_id, [row.id])
-    idempotency.forget_about(session, owner_id, row.id)
+    job_id = _row(session, owner_id, restoration_id).job_id
+    # The job is locked first, as workers do: two orders can deadlock. Where a retry gave it another job meanwhile, the
+    # restoration is let go again, for that one comes first as well.
+    while job_id is not None:
+        queue.request_cancel(session, owner_id, job_id)
+        with session.begin_nested() as held:
+            now_by = restorations.made_by(session, owner_id, restoration_id)
+            if now_by in (None, job_id):
+                break
+            job_id = now_by
+            held.rollback()
+    restorations.delete_some(session, owner_id, [restoration_id])
+    idempotency.forget_about(session, owner_id, restoration_id)
 
 
 def _row(session: Session, owner_id: str, restoration_id: str) -> Restoration:
     row = restorations.get(session, owner_id, restoration_id)
-    if row is None:
+    if row is None or _over(session, row):
         raise NotFoundError("There is no such restoration.", "GET /v1/restorations lists yours.")
     return row
+
+
+def _over(session: Session, row: Restoration) -> bool:
+    """Whether its time has passed: workers forget it within an hour, unless its job has not ended."""
+    if row.expires_at is None or row.expires_at > now_of(session):
+        return False
+    job = jobs.get(session, row.owner_id, row.job_id)
+    return job is None or JobStatus(job.status).terminal
 
 
 def _with_all(session: Session, owner_id: str, rows: Sequence[Restoration]) -> list[Restored]:

@@ -179,7 +179,8 @@ def get(
         NotFoundError: there is none, or it is over.
     """
     file = files.get(session, owner_id, file_id, keep=keep, lock=lock)
-    if file is None:
+    # Workers forget what is over, once an hour; until one does, it is not there for anybody all the same.
+    if file is None or (file.expires_at is not None and file.expires_at <= now_of(session)):
         raise NotFoundError("There is no such file.", "Upload it again with POST /v1/files.", pointer=pointer)
     return file
 

@@ -1,9 +1,13 @@
 """What is deleted is not found again by a way round: a stored answer, a photo that came along, an upload."""
 
+from datetime import timedelta
+
 import pytest
 
-from core.db import files
-from core.db.tables import File, IdempotencyKey, Subject
+from core.db import files, queue
+from core.db.session import now_of
+from core.db.tables import Checkpoint, File, IdempotencyKey, Job, Restoration, Subject
+from core.services import checkpoints, retrying, subjects
 from tests import pretend_worker
 from tests.served import CONSENT, served
 from tests.small_photos import photo, zip_of
@@ -109,3 +113,69 @@ def test_with_a_subject_go_the_photos_that_came_along_and_the_receipt_names_the_
     assert receipt["files_left"] == sorted([album, in_the_album, restored])
     assert file_ids(api) == {album, in_the_album, restored, unrelated}
     assert api.client.get(f"/v1/files/{came_along}").status_code == 404
+
+
+def expire(api, table, row_id):
+    with api.database.write() as session:
+        session.get_one(table, row_id).expires_at = now_of(session) - timedelta(seconds=1)
+
+
+def test_what_is_over_is_not_served_until_a_worker_comes_to_forget_it(api):
+    file_id, restoration_id = api.file(), api.restored()
+    queued = api.restoration(mode="direct")["restoration_id"]
+    for table, row_id in ((File, file_id), (Restoration, restoration_id), (Restoration, queued)):
+        expire(api, table, row_id)
+    for path in (f"files/{file_id}", f"files/{file_id}/content", f"restorations/{restoration_id}"):
+        assert api.client.get(f"/v1/{path}").status_code == 404
+    assert api.client.get(f"/v1/restorations/{restoration_id}/image").status_code == 404
+    body = {"input": {"file_id": file_id}, "mode": "direct"}
+    assert api.client.post("/v1/restorations", json=body).status_code == 404
+    assert api.client.get(f"/v1/restorations/{queued}").status_code == 200
+
+
+def meanwhile(monkeypatch, module, name, work):
+    """Before a function is called for the first time, somebody else is quicker."""
+    real, waiting = getattr(module, name), [work]
+
+    def called(*arguments, **options):
+        if waiting and (name != "get" or options.get("lock")):
+            waiting.pop()()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, name, called)
+
+
+def test_a_deletion_stops_the_job_that_a_retry_puts_in_the_old_one_s_place_at_the_same_moment(
+    postgres_database, tmp_path, monkeypatch
+):
+    with served(postgres_database, tmp_path / "home") as api:
+        job = api.restoration(mode="direct")
+        pretend_worker.fail(api.database, job["id"])
+        again = []
+
+        def retry():
+            with postgres_database.write() as session:
+                prior = api.client.app.state.service.offer.prior
+                again.append(retrying.retry(session, "own_local", job["id"], prior).id)
+
+        meanwhile(monkeypatch, queue, "request_cancel", retry)
+        assert api.client.delete(f"/v1/restorations/{job['restoration_id']}").status_code == 204
+        with postgres_database.read() as session:
+            assert session.get_one(Job, again[0]).status == "cancelled"
+            assert session.query(Restoration).count() == 0
+
+
+def test_a_checkpoint_that_is_deleted_at_the_same_moment_restores_nothing(postgres_database, tmp_path, monkeypatch):
+    with served(postgres_database, tmp_path / "home") as api:
+        subject_id, checkpoint_id = api.tuned()
+
+        def delete():
+            with postgres_database.write() as session:
+                checkpoints.delete(session, "own_local", subject_id, checkpoint_id)
+
+        body = {"input": {"file_id": api.file()}, "checkpoint_id": checkpoint_id}
+        meanwhile(monkeypatch, subjects, "get", delete)
+        answer = api.client.post("/v1/restorations", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (404, "/checkpoint_id")
+        with postgres_database.read() as session:
+            assert session.query(Checkpoint).count() == session.query(Restoration).count() == 0

@@ -83,6 +83,25 @@ def test_the_queue_s_age_is_its_first_job_s(database, put, read):
     assert 300 <= read().oldest_queued_seconds < 400
 
 
+def test_a_job_that_cannot_be_taken_yet_does_not_age_the_queue(database, put, read):
+    with database.read() as session:
+        now = now_of(session)
+    hours = [now - timedelta(hours=n) for n in range(6)]
+    put(
+        rows.job(id="job_1", status="running", created_at=hours[5]),
+        rows.job(id="job_2", status="queued", created_at=hours[4], waits_for_job_id="job_1"),
+        rows.job(id="job_3", status="queued", created_at=hours[4], run_after=now + timedelta(hours=1)),
+    )
+    assert read().oldest_queued_seconds == 0.0
+    put(
+        rows.job(id="job_4", status="succeeded", created_at=hours[5], finished_at=hours[1]),
+        rows.job(id="job_5", status="queued", created_at=hours[3], waits_for_job_id="job_4"),
+    )
+    assert 3600 <= read().oldest_queued_seconds < 7200
+    put(rows.job(id="job_6", status="queued", created_at=hours[3], run_after=hours[2]))
+    assert 7200 <= read().oldest_queued_seconds < 10_800
+
+
 def test_what_stages_took_is_told_from_the_jobs_that_ended_last(put, read, monkeypatch):
     monkeypatch.setattr(figures, "RECENT_JOBS", 2)
     put(
