@@ -32,8 +32,9 @@ from core.recipes.schema import override
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-FIXED = (25, 50, 106, 200, 300)
+FIXED = (50, 106, 200, 300)
 MOST = 400
+LAST = f"auto to {MOST}"
 
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 DAMAGES: dict[str, Damage] = {
@@ -73,28 +74,19 @@ def known(context: typer.Context, count: Annotated[int, typer.Option(min=1, help
     rows = Rows(bench.output / "fidelity-known.csv", key=("prior", "kind", "face", "by"))
     truths = album_faces(bench.shared, count, bench.prior.spec.resolution)
     for kind, damage in DAMAGES.items():
-        shown = []
-        for number, truth in enumerate(truths):
-            worse = damage(truth, np.random.default_rng([number, *kind.encode()]))
-            key = {"prior": bench.prior_key, "kind": kind, "face": number}
-            pictures = []
-            for by, steps in _choices(bench, worse):
-                if rows.has(**key, by=by):
-                    continue
-                after = _restore(bench, worse, steps)
-                pictures.append(after)
-                if steps or kind != "none":  # the truth itself has no PSNR
-                    rows.add({**key, "by": by, "K": steps} | against_truth(after, truth))
-            if len(pictures) == len(FIXED) + 3:  # a run that went on has not all of them
-                shown.append([*pictures, truth])
-        if shown:
-            sheet = bench.output / "sheets" / f"fidelity-{bench.prior_key}-{kind.replace(' ', '-')}.png"
-            write_sheet(
-                sheet,
-                ("input", *(f"K = {one}" for one in FIXED), "auto to usual", f"auto to {MOST}", "truth"),
-                shown,
-                128,
-            )
+        worse = [damage(truth, np.random.default_rng([n, *kind.encode()])) for n, truth in enumerate(truths)]
+        key = {"prior": bench.prior_key, "kind": kind}
+        if all(rows.has(**key, face=number, by=LAST) for number in range(count)):
+            continue
+        made: dict[str, list[np.ndarray]] = {}
+        for by, steps in _choices(bench, worse).items():
+            made[by] = _restore(bench, worse, steps)
+            for number, (after, truth) in enumerate(zip(made[by], truths, strict=True)):
+                # The truth itself has no PSNR.
+                if not rows.has(**key, face=number, by=by) and (by != "input" or kind != "none"):
+                    rows.add({**key, "face": number, "by": by, "K": steps[number]} | against_truth(after, truth))
+        sheet = bench.output / "sheets" / f"fidelity-{bench.prior_key}-{kind.replace(' ', '-')}.png"
+        write_sheet(sheet, (*made, "truth"), list(zip(*made.values(), truths, strict=True)), 128)
     print_table(rows, bench.prior_key, by=("kind", "by"))
     print_table(rows, bench.prior_key, by=("by",))
 
@@ -104,38 +96,48 @@ def real(context: typer.Context) -> None:
     """Restore the real degraded faces, K = 106, 200, by the photo: identity to the photo, sharpness, residual."""
     bench: Bench = context.obj
     rows = Rows(bench.output / "fidelity-real.csv", key=("prior", "photo", "by"))
-    shown = []
-    for photo in real_degraded(bench.shared):
-        before = resize(aligned_crop(decode_photo(photo.data)), bench.prior.spec.resolution)
-        pictures = []
-        for by, steps in _choices(bench, before, fixed=(106, 200)):
-            after = _restore(bench, before, steps)
-            pictures.append(after)
+    photos = real_degraded(bench.shared)
+    before = [resize(aligned_crop(decode_photo(photo.data)), bench.prior.spec.resolution) for photo in photos]
+    made: dict[str, list[np.ndarray]] = {}
+    for by, steps in _choices(bench, before, fixed=(106, 200)).items():
+        made[by] = _restore(bench, before, steps)
+        for number, photo in enumerate(photos):
             key = {"prior": bench.prior_key, "photo": photo.label, "by": by}
             if not rows.has(**key):
-                identity = round(identity_between(after, before), 4)
-                rows.add(key | {"K": steps, "identity_to_photo": identity} | without_truth(bench.prior, after, after))
-        shown.append(pictures)
+                after = made[by][number]
+                identity = round(identity_between(after, before[number]), 4)
+                numbers = {"K": steps[number], "identity_to_photo": identity}
+                rows.add(key | numbers | without_truth(bench.prior, after, after))
+    shown = list(zip(*made.values(), strict=True))
     for begin in range(0, len(shown), 8):
         sheet = bench.output / "sheets" / f"fidelity-{bench.prior_key}-real-{begin:02d}.png"
-        write_sheet(sheet, ("input", "K = 106", "K = 200", "auto to 106", f"auto to {MOST}"), shown[begin : begin + 8])
+        write_sheet(sheet, tuple(made), shown[begin : begin + 8])
     print_table(rows, bench.prior_key, by=("by",))
     print_table(rows, bench.prior_key, by=("photo", "by"))
 
 
-def _choices(bench: Bench, face: np.ndarray, fixed: tuple[int, ...] = FIXED) -> list[tuple[str, int]]:
-    """The input itself (K = 0), each fixed K, and the photo's own: up to the recipe's K, and up to the dial's end."""
+def _choices(bench: Bench, faces: list[np.ndarray], fixed: tuple[int, ...] = FIXED) -> dict[str, list[int]]:
+    """For each face and way of choosing, K: none, fixed ones, and the photo's own up to the recipe's K and freely."""
     usual = bench.recipe("quick-direct").restore.noise_steps
-    chosen = explain_noise_steps(bench.prior, face, MOST).noise_steps
-    own = [(f"auto to {usual}", min(chosen, usual)), (f"auto to {MOST}", chosen)]
-    return [("0", 0), *((str(steps), steps) for steps in fixed), *own]
+    chosen = [explain_noise_steps(bench.prior, face, MOST).noise_steps for face in faces]
+    ways = {"input": [0] * len(faces)} | {f"K = {steps}": [steps] * len(faces) for steps in fixed}
+    return ways | {f"auto to {usual}": [min(steps, usual) for steps in chosen], LAST: chosen}
 
 
-def _restore(bench: Bench, face: np.ndarray, steps: int) -> np.ndarray:
-    if steps == 0:
-        return face
-    recipe = override(bench.recipe("quick-direct"), {"restore.noise_steps": steps}).restore
-    return restore_batch(bench.prior, [face], recipe, [bench.seed], ["fidelity"], [0], on_step=lambda *_: None)[0]
+def _restore(bench: Bench, faces: list[np.ndarray], steps: list[int]) -> list[np.ndarray]:
+    """Each face with its K; those with the same one together."""
+    made = list(faces)
+    for one in sorted(set(steps) - {0}):
+        places = [place for place, own in enumerate(steps) if own == one]
+        recipe = override(bench.recipe("quick-direct"), {"restore.noise_steps": one}).restore
+        alike = [faces[place] for place in places]
+        ids, count = [f"face-{place}" for place in places], len(places)
+        done = restore_batch(
+            bench.prior, alike, recipe, [bench.seed] * count, ids, [0] * count, on_step=lambda *_: None
+        )
+        for place, image in zip(places, done, strict=True):
+            made[place] = image
+    return made
 
 
 if __name__ == "__main__":
