@@ -22,6 +22,7 @@ STATUSES: Mapping[type[HeirloomError], int] = {
     errors.BadInputError: 422,
     errors.UnsupportedFormatError: 415,
     errors.PriorError: 503,
+    errors.PriorUncalibratedError: 422,
     errors.CheckpointError: 409,
     errors.OutputError: 500,
     errors.DiskFullError: 507,

@@ -13,7 +13,7 @@ from core.domain.errors import DiskFullError, OutputUnwritableError
 from core.imaging.decode_pool import DecodePool, process_limits
 from core.imaging.faces.open import FinderChoice
 from core.imaging.opening import Limits
-from core.priors.locate import describe_prior
+from core.priors.locate import describe_prior, is_calibrated
 from core.services.doorbell import Doorbell
 from core.services.estimates import Forecaster
 from core.services.offer import Offer, open_offer
@@ -76,13 +76,15 @@ class Service:
 
         Raises:
             PriorUnavailableError: the prior is not on this machine.
-            PriorError: its description is wrong.
+            PriorError: its description is wrong, or its calibration.
             SettingsError: the operator's recipes, or the default one, cannot be.
         """
         with self._lock:  # describing a folder as diffusers publishes them hashes its weights: once is enough
             if self._offer is None:
-                prior = describe_prior(self.settings.prior, self.settings.home)
-                self._offer = open_offer(prior, self.settings.recipes_file, self.settings.default_recipe)
+                settings = self.settings
+                prior = describe_prior(settings.prior, settings.home)
+                calibrated = is_calibrated(settings.prior, settings.home, prior)
+                self._offer = open_offer(prior, settings.recipes_file, settings.default_recipe, calibrated=calibrated)
             return self._offer
 
     @property

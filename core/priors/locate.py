@@ -84,6 +84,21 @@ def describe_prior(name: str, home: Path) -> PriorSpec:
     return read_spec(locate_prior(name, home))
 
 
+def is_calibrated(name: str, home: Path, spec: PriorSpec) -> bool:
+    """Whether K can follow from the photo with a prior; without loading it and without torch.
+
+    Args:
+        name: see `locate_prior`.
+        home: HEIRLOOM_HOME.
+        spec: the prior's description.
+
+    Raises:
+        PriorUnavailableError: it is not here.
+        PriorError: its calibration is damaged.
+    """
+    return read_calibration(locate_prior(name, home), spec) is not None
+
+
 def is_prior_folder(folder: Path) -> bool:
     """Whether a folder describes a prior, ours or as diffusers publishes them."""
     return (folder / PRIOR_FILE).is_file() or is_diffusers_folder(folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.domain.errors import InvalidRecipeError, SettingsError
 from core.domain.mode import Mode
+from core.priors.calibration import uncalibrated
 from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
 from core.recipes.own import read_own_recipes
@@ -36,11 +37,13 @@ class Offer:
         prior: what every job is made with.
         own: the operator's own recipes.
         default_name: the recipe that the operator made the default of its mode; empty: ours.
+        calibrated: whether K can follow from the photo with this prior.
     """
 
     prior: PriorSpec
     own: Mapping[str, Preset] = field(default_factory=dict)
     default_name: str = ""
+    calibrated: bool = False
 
     def presets(self) -> dict[str, Preset]:
         """Every recipe there is, by name."""
@@ -80,6 +83,17 @@ class Offer:
             raise InvalidRecipeError(error.message, error.advice, pointer="/recipe") from error
         return recipe
 
+    def check_calibrated(self) -> None:
+        """Refuse K by the photo before a job is made, where the prior cannot choose it.
+
+        Raises:
+            PriorUncalibratedError: it cannot.
+        """
+        if not self.calibrated:
+            error = uncalibrated(self.prior.name)
+            error.pointer = "/fidelity"
+            raise error
+
     def _named(self, mode: Mode, name: str) -> Recipe:
         try:
             recipe = preset(name, self.own).recipe
@@ -95,19 +109,21 @@ class Offer:
         return recipe
 
 
-def open_offer(prior: PriorSpec, recipes_file: Path | None, default_name: str) -> Offer:
+def open_offer(prior: PriorSpec, recipes_file: Path | None, default_name: str, *, calibrated: bool = False) -> Offer:
     """What an operator's settings offer; a wrong one stops the start, instead of being every caller's fault later.
 
     Args:
         prior: what every job is made with.
         recipes_file: HEIRLOOM_RECIPES_FILE.
         default_name: HEIRLOOM_DEFAULT_RECIPE.
+        calibrated: whether the prior is.
 
     Raises:
         SettingsError: one of the two is wrong; it is named.
     """
     try:
-        offer = Offer(prior, read_own_recipes(recipes_file) if recipes_file is not None else {}, default_name)
+        own = read_own_recipes(recipes_file) if recipes_file is not None else {}
+        offer = Offer(prior, own, default_name, calibrated)
     except InvalidRecipeError as error:
         raise SettingsError(f"HEIRLOOM_RECIPES_FILE: {error.message}", error.advice) from error
     try:

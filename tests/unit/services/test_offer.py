@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.errors import InvalidRecipeError, SettingsError
+from core.domain.errors import InvalidRecipeError, PriorUncalibratedError, SettingsError
 from core.domain.mode import Mode
 from core.priors.locate import STARTER_FOLDER
 from core.priors.spec import LinearScheduleSpec, read_spec
@@ -87,3 +87,10 @@ def test_a_wrong_recipes_file_is_the_operator_s_fault_and_tells_no_path(tmp_path
 def test_a_default_that_is_not_there_or_does_not_fit_the_prior_is_the_operator_s_fault(prior, name):
     with pytest.raises(SettingsError, match="HEIRLOOM_DEFAULT_RECIPE: "):
         open_offer(prior, None, name)
+
+
+def test_k_by_the_photo_is_refused_where_the_prior_is_not_calibrated():
+    open_offer(STARTER.prior, None, "", calibrated=True).check_calibrated()
+    with pytest.raises(PriorUncalibratedError, match="heirloom models calibrate") as refused:
+        STARTER.check_calibrated()
+    assert refused.value.pointer == "/fidelity"
