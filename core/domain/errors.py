@@ -3,7 +3,7 @@
 HeirloomError
 ├── BadInputError            what was sent cannot be used
 │   ├── UnsupportedFormatError, ImageUnreadableError, ImageTooLargeError
-│   ├── NoFaceDetectedError, FaceTooSmallError
+│   ├── NoFaceDetectedError, FaceTooSmallError, IdentityLostError
 │   ├── ArchiveRejectedError, AlbumTooSmallError, AlbumMixedIdentityError
 │   └── InvalidRequestError, InvalidRecipeError
 ├── PriorError               the pretrained model
@@ -92,6 +92,12 @@ class FaceTooSmallError(BadInputError):
     """The face has too few pixels to be restored as the same person."""
 
     code = "face_too_small"
+
+
+class IdentityLostError(BadInputError):
+    """Restored, a face is less like its person than before: the photo keeps it as it was."""
+
+    code = "identity_lost"
 
 
 class ArchiveRejectedError(BadInputError):

@@ -1,6 +1,7 @@
 """What a request needs: stage calls in order, each with the hash of everything that decides its outcome.
 
-A plan is made from hashes alone: no file is decoded and no weight is loaded, so wrong numbers are refused at once.
+A plan is made from hashes alone: no file is decoded and no weight is loaded, so wrong numbers are refused at once. What
+lies between finding a photo's faces and putting them back is planned once they are known: `core.pipeline.expansion`.
 """
 
 import hashlib
@@ -12,9 +13,10 @@ from core.domain.errors import AlbumTooSmallError, InvalidRecipeError, InvalidRe
 from core.domain.mode import Mode
 from core.domain.subject import MIN_ALBUM_PHOTOS
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.pipeline.wishes import check_wishes, every_face_names_its_own
 from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
-from core.recipes.schema import MAX_CANDIDATES, Recipe
+from core.recipes.schema import MAX_CANDIDATES, Recipe, RestoreRecipe
 
 SUBJECT = "subject"
 _T = TypeVar("_T")
@@ -25,13 +27,16 @@ class StageCall:
     """One stage on one or several items at once.
 
     Attributes:
-        stage: align, curate, album, finetune, restore, composite.
+        stage: detect, align, curate, album, finetune, restore, composite.
         items: what it makes; several are one batch on the device.
         hashes: for each item, the hash of its inputs, recipe, prior and seed.
         needs: the calls whose output it reads, as (stage, item).
         sources: which photos it works on, as indices into the request's.
-        candidates: for restore and composite, the candidate number of each item.
+        candidates: for restore, the candidate number of each item.
         images: for album, which of the album's images this batch makes.
+        faces: which faces of those photos; empty where it works on whole photos.
+        numbers: for restore, how.
+        checkpoint_id: for restore, of the checkpoint that its faces name.
     """
 
     stage: str
@@ -41,6 +46,9 @@ class StageCall:
     sources: tuple[int, ...] = ()
     candidates: tuple[int, ...] = ()
     images: range = range(0)
+    faces: tuple[int, ...] = ()
+    numbers: RestoreRecipe | None = None
+    checkpoint_id: str | None = None
 
     def only(self, places: Sequence[int]) -> "StageCall":
         """The same call for some of its items, by their places in ascending order; of an album, places in a row."""
@@ -54,6 +62,7 @@ class StageCall:
             hashes=pick(self.hashes),
             sources=pick(self.sources),
             candidates=pick(self.candidates),
+            faces=pick(self.faces),
             images=self.images[places[0] : places[-1] + 1] if self.images and places else self.images,
         )
 
@@ -63,8 +72,24 @@ class StageCall:
         return self.only(places[: len(places) // 2]), self.only(places[len(places) // 2 :])
 
 
-def _hash(*parts: object) -> str:
+def hash_of(*parts: object) -> str:
+    """The hash of what decides an outcome, hexadecimal."""
     return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def sha256_of(data: bytes) -> str:
+    """Of bytes, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def photo_item(index: int) -> str:
+    """What a photo is called in a plan."""
+    return f"photo-{index}"
+
+
+def face_item(index: int, n: int) -> str:
+    """What a face of a photo is called in a plan."""
+    return f"photo-{index}-face-{n}"
 
 
 def carried_out(request: RestoreRequest | TuneRequest, recipe: Recipe) -> Recipe:
@@ -98,21 +123,13 @@ def plan(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec)
             raise InvalidRecipeError("Tuning needs a recipe with a finetune part.", "Choose a personal recipe.")
         return tuple(_tune_calls(request.album, recipe, spec, request.seed))
     _check_request(request, recipe)
-    if recipe.mode is Mode.GENERATIVE:
-        return tuple(_generative_calls(request, recipe, spec))
+    check_wishes(request, recipe)
+    if request.personal_recipe is not None:
+        check_recipe(request.personal_recipe, spec)
     calls: list[StageCall] = []
-    constraint = "none"
-    needs: tuple[tuple[str, str], ...] = ()
-    if recipe.mode is Mode.PERSONAL and request.checkpoint is not None:
-        constraint = hashlib.sha256(request.checkpoint).hexdigest()
-    elif recipe.mode is Mode.PERSONAL:
+    if recipe.mode is Mode.PERSONAL and request.album:
         calls = _tune_calls(request.album, recipe, spec, request.seed)
-        constraint = calls[-1].hashes[0]
-        needs = (("finetune", SUBJECT),)
-    aligned = [_align_call(photo, index, "photo") for index, photo in enumerate(request.photos)]
-    calls += aligned
-    calls += _restore_calls(request, recipe, spec, range(len(request.photos)), aligned, constraint, needs)
-    return tuple(calls)
+    return (*calls, *_photo_calls(request, recipe, spec))
 
 
 def _check_request(request: RestoreRequest, recipe: Recipe) -> None:
@@ -123,7 +140,7 @@ def _check_request(request: RestoreRequest, recipe: Recipe) -> None:
             f"candidates is {request.candidates}, allowed is at least 1 and at most {MAX_CANDIDATES}."
         )
     has_anchors = request.checkpoint is not None or bool(request.album)
-    if recipe.mode is Mode.PERSONAL and not has_anchors:
+    if recipe.mode is Mode.PERSONAL and not has_anchors and not every_face_names_its_own(request):
         raise InvalidRequestError(
             "The personal mode needs a checkpoint or an album.",
             "Tune once with `heirloom tune ALBUM -o FILE.safetensors`, then give --checkpoint FILE.safetensors.",
@@ -138,8 +155,29 @@ def _check_request(request: RestoreRequest, recipe: Recipe) -> None:
         )
 
 
-def _align_call(photo: Photo, index: int, kind: str) -> StageCall:
-    return StageCall("align", (f"{kind}-{index}",), (_hash("align", photo.sha256),), sources=(index,))
+def _photo_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) -> list[StageCall]:
+    """For each photo, what comes first and what comes last; what lies between depends on the faces that are found."""
+    numbers = recipe.model_copy(update={"restore": recipe.restore.model_copy(update={"batch": 1})})
+    own = request.personal_recipe.digest() if request.personal_recipe else ""
+    tuned = [sha256_of(request.checkpoint or b""), *(photo.sha256 for photo in request.album)]
+    tuned += [f"{key}:{sha256_of(data)}" for key, data in sorted(request.checkpoints.items())]
+    known = [f"{key}:{sha256_of(vectors.tobytes())}" for key, vectors in sorted(request.references.items())]
+    wanted = (request.candidates, request.native, request.fidelity_auto, request.colour)
+    written = (request.file_format, request.keep_metadata)
+    everything = (numbers.digest(), own, spec.sha256, *tuned, *known, *wanted, *written)
+    calls: list[StageCall] = []
+    for index, photo in enumerate(request.photos):
+        item = (photo_item(index),)
+        wishes = None if photo.faces is None else [sorted(wish.as_json().items()) for wish in photo.faces]
+        found = hash_of("detect", photo.sha256, request.category, wishes)
+        composite = hash_of("composite", found, request.seed_of(index), *everything)
+        calls.append(StageCall("detect", item, (found,), sources=(index,)))
+        calls.append(StageCall("composite", item, (composite,), (("detect", item[0]),), (index,)))
+    return calls
+
+
+def _align_call(photo: Photo, index: int) -> StageCall:
+    return StageCall("align", (f"album-{index}",), (hash_of("align", photo.sha256),), sources=(index,))
 
 
 def _tune_calls(album: Sequence[Photo], recipe: Recipe, spec: PriorSpec, seed: int) -> list[StageCall]:
@@ -148,9 +186,9 @@ def _tune_calls(album: Sequence[Photo], recipe: Recipe, spec: PriorSpec, seed: i
             f"The album has {_count(len(album))}; tuning needs at least {MIN_ALBUM_PHOTOS}.",
             "About twenty varied photos of the person are best; with none, restore in the generative mode.",
         )
-    aligned = [_align_call(photo, index, "album") for index, photo in enumerate(album)]
-    curated = _hash("curate", spec.resolution, *(call.hashes[0] for call in aligned))
-    tuned = _hash("finetune", curated, recipe.finetune.digest() if recipe.finetune else "", spec.sha256, seed)
+    aligned = [_align_call(photo, index) for index, photo in enumerate(album)]
+    curated = hash_of("curate", spec.resolution, *(call.hashes[0] for call in aligned))
+    tuned = hash_of("finetune", curated, recipe.finetune.digest() if recipe.finetune else "", spec.sha256, seed)
     needs = tuple(("align", call.items[0]) for call in aligned)
     return [
         *aligned,
@@ -161,73 +199,3 @@ def _tune_calls(album: Sequence[Photo], recipe: Recipe, spec: PriorSpec, seed: i
 
 def _count(photos: int) -> str:
     return {0: "no photos", 1: "one photo"}.get(photos, f"{photos} photos")
-
-
-def _generative_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) -> list[StageCall]:
-    """Photo by photo, so that the first result does not wait for the last tuning."""
-    album = recipe.album
-    if album is None or recipe.finetune is None:
-        raise InvalidRecipeError("A generative recipe needs an album and a finetune part.")
-    calls: list[StageCall] = []
-    for index, photo in enumerate(request.photos):
-        item = f"photo-{index}"
-        seed = request.seed_of(index)
-        align = _align_call(photo, index, "photo")
-        sampled = _hash("album", align.hashes[0], album.digest(), spec.sha256, seed)
-        batches = [range(i, min(i + album.batch, album.images)) for i in range(0, album.images, album.batch)]
-        albums = [
-            StageCall(
-                "album",
-                tuple(f"{item}-anchor-{i}" for i in batch),
-                tuple(_hash(sampled, i) for i in batch),
-                (("align", item),),
-                (index,),
-                images=batch,
-            )
-            for batch in batches
-        ]
-        tuned = _hash("finetune", sampled, recipe.finetune.digest(), spec.sha256, seed)
-        needs = tuple(("album", anchor) for call in albums for anchor in call.items)
-        finetune = StageCall("finetune", (item,), (tuned,), needs, (index,))
-        restore = _restore_calls(request, recipe, spec, range(index, index + 1), [align], tuned, (("finetune", item),))
-        calls += [align, *albums, finetune, *restore]
-    return calls
-
-
-def _restore_calls(
-    request: RestoreRequest,
-    recipe: Recipe,
-    spec: PriorSpec,
-    indices: range,
-    aligned: list[StageCall],
-    constraint: str,
-    needs: tuple[tuple[str, str], ...],
-) -> list[StageCall]:
-    """Batches over (photo, candidate), each photo composited as soon as its batch is done."""
-    jobs = [(index, candidate) for index in indices for candidate in range(request.candidates)]
-    hashes = {index: call.hashes[0] for index, call in zip(indices, aligned, strict=True)}
-    numbers = (recipe.restore.model_copy(update={"batch": 1}).digest(), constraint, spec.sha256)
-    calls: list[StageCall] = []
-    for begin in range(0, len(jobs), recipe.restore.batch):
-        batch = jobs[begin : begin + recipe.restore.batch]
-        items = tuple(f"photo-{index}-{candidate}" for index, candidate in batch)
-        restored = tuple(
-            _hash("restore", hashes[index], candidate, *numbers, request.seed_of(index)) for index, candidate in batch
-        )
-        photos = tuple(dict.fromkeys(index for index, _ in batch))
-        align_needs = tuple(("align", f"photo-{index}") for index in photos)
-        candidates = tuple(candidate for _, candidate in batch)
-        sources = tuple(index for index, _ in batch)
-        calls.append(StageCall("restore", items, restored, (*needs, *align_needs), sources, candidates))
-        calls += [
-            StageCall(
-                "composite",
-                (item,),
-                (_hash("composite", key, request.native),),
-                (("restore", item), ("align", f"photo-{index}")),
-                (index,),
-                (candidate,),
-            )
-            for item, key, (index, candidate) in zip(items, restored, batch, strict=True)
-        ]
-    return calls

@@ -2,27 +2,25 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from core.domain.errors import AlbumTooSmallError, BadInputError
-from core.domain.face import FaceVerdict
+from core.domain.errors import AlbumTooSmallError, BadInputError, CheckpointError, HeirloomError
+from core.domain.mode import Mode
 from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
+from core.pipeline.expansion import NOISE_STEPS, PhotoFaces, align_calls, restoring_calls, without
+from core.pipeline.fates import decide
 from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
-from core.pipeline.plan import SUBJECT, StageCall, carried_out
+from core.pipeline.plan import SUBJECT, StageCall, carried_out, face_item, photo_item
 from core.pipeline.ports import ArtifactStore, Ports
-from core.pipeline.request import (
-    AlbumPhotoReport,
-    Candidate,
-    FaceResult,
-    PhotoResult,
-    RestoreRequest,
-    Result,
-    TuneRequest,
-)
+from core.pipeline.request import AlbumPhotoReport, PhotoResult, RestoreRequest, Result, TuneRequest
+from core.pipeline.results import photo_result
 from core.pipeline.stages import HANDLERS, Constrain, Context
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe
+
+OnPhoto = Callable[[int, PhotoResult], None]
+OnCalls = Callable[[Sequence[StageCall]], None]
 
 
 def run(
@@ -31,14 +29,15 @@ def run(
     recipe: Recipe,
     prior: UNetPrior,
     ports: Ports,
-    on_photo: Callable[[int, PhotoResult], None] | None = None,
+    on_photo: OnPhoto | None = None,
     *,
     forget: bool = False,
     constrain: Constrain = apply_checkpoint,
+    on_calls: OnCalls = lambda _: None,
 ) -> Result:
     """Run a plan to its end; whatever the store already holds is not made again.
 
-    A photo that cannot be used fails alone: its result carries the error, the others go on.
+    A photo that cannot be used fails alone, and so does a face: the result carries the error, the others go on.
 
     Args:
         calls: from `plan` for the same request, recipe and prior.
@@ -46,42 +45,120 @@ def run(
         recipe: the numbers.
         prior: untouched, on the device to compute on.
         ports: progress, cancel, store.
-        on_photo: told (index, result) as soon as a photo's last candidate is done or its error is known.
-        forget: drop a photo's own album and checkpoint from the store once `on_photo` has returned; where the store
+        on_photo: told (index, result) as soon as a photo is done or its error is known; the results are its own then,
+            and not in what is returned.
+        forget: drop a photo's own albums and checkpoints from the store once `on_photo` has returned; where the store
             is to serve other requests too, keep them.
         constrain: how the prior that a checkpoint constrains is made; a caller that keeps some ready brings its own.
+        on_calls: told what is to be done for some photos once their faces are known, before it begins.
 
     Raises:
         AlbumTooSmallError: too few of the album's photos can be used.
+        CheckpointError: the request's own checkpoint cannot be used, or a tuning on its album diverged.
         CancelledError: from `ports.cancel`; the same call goes on later.
         OutputError: the store is full or not writable.
         OutOfMemoryError: the device cannot compute even one picture at a time.
     """
     recipe = carried_out(request, recipe)
-    hashes = {(call.stage, item): key for call in calls for item, key in zip(call.items, call.hashes, strict=True)}
-    context = Context(request, recipe, prior, ports, hashes, constrain=constrain)
-    seconds: dict[str, float] = defaultdict(float)
-    last_call = _last_call_of_each_photo(calls)
-    composited = _composited(calls, ports.store)
+    context = Context(request, recipe, prior, ports, {}, constrain=constrain)
+    _know(calls, context)
     photos: dict[int, PhotoResult] = {}
-    for position, call in enumerate(calls):
-        ports.cancel.check()
-        begun = time.monotonic()
-        made = not _only_for(composited, call) and _run_call(call, context)
-        if made:
-            seconds[call.stage] += time.monotonic() - begun
-        for index in (i for i, last in last_call.items() if last == position):
-            photos[index] = _photo_result(index, context)
-            if on_photo is not None:
-                on_photo(index, photos[index])
-            if forget:
-                _forget(index, calls, ports.store)
+
+    def done(index: int, result: PhotoResult) -> None:
+        if on_photo is None:
+            photos[index] = result
+        else:
+            on_photo(index, result)
+
+    seconds: dict[str, float] = defaultdict(float)
+    _do([call for call in calls if not _of_photo(call)], context, seconds)
+    if isinstance(request, RestoreRequest):
+        for detects in _rounds(calls, recipe):
+            _round(detects, request, context, seconds, done, on_calls, forget=forget)
     return Result(
         photos=tuple(photos[index] for index in sorted(photos)),
-        checkpoint=context.output("finetune", SUBJECT) if ("finetune", SUBJECT) in hashes else None,
+        checkpoint=context.output("finetune", SUBJECT) if ("finetune", SUBJECT) in context.hashes else None,
         album=_album_report(context),
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )
+
+
+def _of_photo(call: StageCall) -> bool:
+    return call.items[0].startswith("photo-")
+
+
+def _know(calls: Iterable[StageCall], context: Context) -> None:
+    for call in calls:
+        context.hashes |= {(call.stage, item): key for item, key in zip(call.items, call.hashes, strict=True)}
+
+
+def _rounds(calls: Sequence[StageCall], recipe: Recipe) -> list[list[StageCall]]:
+    """Photos that are done together: all, for their batches; in the generative mode one by one, so that the first
+    result does not wait for the last tuning."""
+    detects = [call for call in calls if call.stage == "detect"]
+    return [[call] for call in detects] if recipe.mode is Mode.GENERATIVE else [detects]
+
+
+def _round(
+    detects: Sequence[StageCall],
+    request: RestoreRequest,
+    context: Context,
+    seconds: dict[str, float],
+    done: OnPhoto,
+    on_calls: OnCalls,
+    *,
+    forget: bool,
+) -> None:
+    """Find the faces of some photos, then restore them."""
+    for call in detects:
+        index = call.sources[0]
+        _do([call], context, seconds)
+        if ("detect", photo_item(index)) in context.errors:
+            done(index, photo_result(index, request, context))
+        else:
+            context.photos[index] = _faces_of(index, request, context, seconds)
+    context.drop_photo()
+    photos = [context.photos[call.sources[0]] for call in detects if call.sources[0] in context.photos]
+    calls = restoring_calls(photos, request, context.recipe, context.prior.spec, context.hashes)
+    _know(calls, context)
+    on_calls(calls)
+    scored = _scored(calls, context.ports.store)
+    for call in calls:
+        if not _only_for(scored, call):
+            _do([call], context, seconds)
+        if call.stage == "composite" and not call.faces:
+            done(call.sources[0], photo_result(call.sources[0], request, context))
+            if forget:
+                _forget(call.sources[0], calls, context.ports.store)
+
+
+def _faces_of(index: int, request: RestoreRequest, context: Context, seconds: dict[str, float]) -> PhotoFaces:
+    """Cut a photo's faces out, and decide what becomes of each."""
+    found = context.found(index)
+    spec, recipe = context.prior.spec, context.recipe
+    calls = align_calls(index, request.photos[index], found, request, recipe, spec)
+    _know(calls, context)
+    _do(calls, context, seconds)
+    vectors, noise_steps = {}, {}
+    for face in found.faces:
+        item = face_item(index, face.n)
+        if face.wanted and (index, face.n) not in context.failed:
+            embedding = unpack(context.output("align", item))[0].get("embedding")
+            if embedding is not None:
+                vectors[face.n] = embedding
+            chosen = ("align", f"{item}-{NOISE_STEPS}")
+            if chosen in context.hashes:
+                noise_steps[face.n] = int(unpack(context.output(*chosen))[1][NOISE_STEPS])
+    fates = decide(found, vectors, request, recipe, spec.resolution)
+    return PhotoFaces(index, found, fates, noise_steps)
+
+
+def _do(calls: Sequence[StageCall], context: Context, seconds: dict[str, float]) -> None:
+    for call in calls:
+        context.ports.cancel.check()
+        begun = time.monotonic()
+        if _run_call(call, context):
+            seconds[call.stage] += time.monotonic() - begun
 
 
 def _run_call(call: StageCall, context: Context) -> bool:
@@ -89,7 +166,7 @@ def _run_call(call: StageCall, context: Context) -> bool:
 
     A batch is stored whole or not at all: results are equal bit for bit only at equal batch shape.
     """
-    call = _without_failed(call, context)
+    call = without(call, context.failed)
     if not call.items:
         return False
     keys = list(zip(call.items, call.hashes, strict=True))
@@ -98,16 +175,24 @@ def _run_call(call: StageCall, context: Context) -> bool:
         return False
     try:
         outputs = _make(call, context)
-    except AlbumTooSmallError:
-        raise
-    except BadInputError as error:
-        for item in call.items:
-            context.errors[call.stage, item] = error
+    except (BadInputError, CheckpointError) as error:
+        if not _fails_alone(error, call):
+            raise
+        context.errors |= {(call.stage, item): error for item in call.items}
+        context.failed |= {(index, n): error for index, n in zip(call.sources, call.faces, strict=False)}
         return True
     for (item, key), data in zip(keys, outputs, strict=True):
         context.ports.store.put(call.stage, item, key, data)
     context.discard_resume_states()
     return True
+
+
+def _fails_alone(error: HeirloomError, call: StageCall) -> bool:
+    """Whether an error is about what a call works on, and not about the request or the store."""
+    if isinstance(error, CheckpointError):
+        own = call.stage == "finetune" or call.checkpoint_id is not None
+        return bool(call.faces) and own and not error.retryable
+    return not isinstance(error, AlbumTooSmallError) and call.stage != "curate"
 
 
 def _make(call: StageCall, context: Context) -> list[bytes]:
@@ -127,84 +212,30 @@ def _make(call: StageCall, context: Context) -> list[bytes]:
     return [output for half in call.halves() for output in _make(half, context)]
 
 
-_FOR_ONE_PHOTO = ("album", "finetune", "restore")
+_FOR_ONE_FACE = ("album", "finetune", "restore")
 
 
-def _composited(calls: tuple[StageCall, ...], store: ArtifactStore) -> set[int]:
-    """Photos whose candidates an earlier run finished: what those came from need not exist any more."""
-    composites = [call for call in calls if call.stage == "composite"]
-    open_ones = {call.sources for call in composites if store.get("composite", call.items[0], call.hashes[0]) is None}
-    return {call.sources[0] for call in composites if call.sources not in open_ones}
+def _scored(calls: Iterable[StageCall], store: ArtifactStore) -> set[tuple[int, int]]:
+    """Faces whose candidates an earlier run finished: what those came from need not exist any more."""
+    scored = (call for call in calls if call.stage == "composite" and call.faces)
+    return {
+        (call.sources[0], call.faces[0])
+        for call in scored
+        if store.get("composite", call.items[0], call.hashes[0]) is not None
+    }
 
 
-def _only_for(photos: set[int], call: StageCall) -> bool:
-    """Whether a call makes something that only these photos' composites are made of."""
-    return call.stage in _FOR_ONE_PHOTO and bool(call.sources) and photos.issuperset(call.sources)
+def _only_for(faces: set[tuple[int, int]], call: StageCall) -> bool:
+    """Whether a call makes something that only these faces' scored candidates are made of."""
+    return call.stage in _FOR_ONE_FACE and faces.issuperset(zip(call.sources, call.faces, strict=False))
 
 
-def _forget(index: int, calls: tuple[StageCall, ...], store: ArtifactStore) -> None:
-    """Drop what is large and was made for this photo alone; its composites stay, for a run that is stopped later."""
+def _forget(index: int, calls: Iterable[StageCall], store: ArtifactStore) -> None:
+    """Drop what is large and was made for one face alone; what was scored stays, for a run that is stopped later."""
     for call in calls:
         if call.stage in ("album", "finetune") and call.sources == (index,):
             for item, key in zip(call.items, call.hashes, strict=True):
                 store.discard(call.stage, item, key)
-
-
-def _without_failed(call: StageCall, context: Context) -> StageCall:
-    """A call without the items whose photo has failed; for one that needs a failed output whole, without any."""
-    if call.stage == "curate":
-        return call  # reports the failed ones itself
-    failed = {need for need in call.needs if need in context.errors}
-    if not failed:
-        return call
-    for need in failed:
-        bad = {i for i, index in enumerate(call.sources) if need == ("align", f"photo-{index}")}
-        if call.stage != "restore" or not bad:
-            for item in call.items:
-                context.errors[call.stage, item] = context.errors[need]
-            return call.only(())
-        for i in bad:
-            context.errors[call.stage, call.items[i]] = context.errors[need]
-    keep = [i for i, item in enumerate(call.items) if (call.stage, item) not in context.errors]
-    return call.only(keep)
-
-
-def _last_call_of_each_photo(calls: tuple[StageCall, ...]) -> dict[int, int]:
-    return {call.sources[0]: position for position, call in enumerate(calls) if call.stage == "composite"}
-
-
-def _photo_result(index: int, context: Context) -> PhotoResult:
-    label = context.photo("photo", index).label
-    errors = [error for (_, item), error in context.errors.items() if _photo_index(item) == index]
-    if errors:
-        return PhotoResult(label, error=errors[0])
-    aligned = unpack(context.output("align", f"photo-{index}"))[0]
-    candidates = []
-    count = context.request.candidates if isinstance(context.request, RestoreRequest) else 0
-    for candidate in range(count):
-        arrays, numbers = unpack(context.output("composite", f"photo-{index}-{candidate}"))
-        candidates.append(Candidate(arrays["image"], arrays["native"], numbers))
-    # The best is the one closest to the photo's own identity; equal scores keep the order of the seeds.
-    candidates.sort(key=lambda one: -one.scores.get("identity_to_photo", 0.0))
-    quad = aligned.get("quad")
-    face = FaceResult(
-        n=0,
-        quad=quad,
-        outline=None,
-        box=None,
-        eye_distance_pixels=None,
-        source="aligned" if quad is None else "detected",
-        verdict=FaceVerdict.RESTORED,
-        crop=aligned["crop"],
-        candidates=tuple(candidates),
-        selected=0,
-    )
-    return PhotoResult(label, (face,))
-
-
-def _photo_index(item: str) -> int | None:
-    kind, _, rest = item.partition("-")
-    return int(rest.partition("-")[0]) if kind == "photo" else None
 
 
 def _album_report(context: Context) -> tuple[AlbumPhotoReport, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from core.pipeline.plan import StageCall
-from core.pipeline.stages import album, align, composite, curate, restore, tune
+from core.pipeline.stages import album, align, composite, curate, detect, restore, tune
 from core.pipeline.stages.context import Constrain, Context
 
 __all__ = ["HANDLERS", "Constrain", "Context", "Handler"]
@@ -11,6 +11,7 @@ __all__ = ["HANDLERS", "Constrain", "Context", "Handler"]
 Handler = Callable[[StageCall, Context], list[bytes]]
 
 HANDLERS: dict[str, Handler] = {
+    "detect": detect.handle,
     "align": align.handle,
     "curate": curate.handle,
     "album": album.handle,

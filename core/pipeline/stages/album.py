@@ -2,7 +2,7 @@
 
 from core.imaging.resize import resize
 from core.pipeline.album import sample_album
-from core.pipeline.artifacts import pack, unpack
+from core.pipeline.artifacts import pack
 from core.pipeline.plan import StageCall
 from core.pipeline.stages.context import Context
 
@@ -12,7 +12,7 @@ def handle(call: StageCall, context: Context) -> list[bytes]:
     recipe = context.recipe.album
     if recipe is None:
         raise ValueError("an album stage needs an album recipe")
-    photo = resize(unpack(context.output(*call.needs[0]))[0]["crop"], context.prior.spec.resolution)
+    photo = resize(context.crop(call.sources[0], call.faces[0]), context.prior.spec.resolution)
     load_state, save_state = context.resume_state(call)
     made = sample_album(
         context.prior,

@@ -5,11 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from core.domain.errors import BadInputError, CheckpointError
-from core.imaging.faces import DlibFaceFinder, FaceFinder
+import numpy as np
+
+from core.domain.errors import CheckpointError, HeirloomError
+from core.imaging.faces import FaceFinder
 from core.imaging.intake import Limits
+from core.imaging.original.reading import read_original
+from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
-from core.pipeline.plan import StageCall
+from core.pipeline.expansion import PhotoFaces
+from core.pipeline.found import FoundFaces
+from core.pipeline.plan import StageCall, face_item, photo_item
 from core.pipeline.ports import Ports
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
 from core.priors.diffusers_unet import UNetPrior
@@ -29,8 +35,10 @@ class Context:
         ports: progress, cancel, store.
         hashes: of every item planned, for look-ups in the store.
         errors: items that cannot be made because of what was sent; whatever needs them is skipped.
+        failed: faces that cannot be restored, as (photo, number), and why; the others go on.
+        photos: what is known of each photo's faces, by index.
         limits: on what is decoded.
-        finder: of faces.
+        finder: of faces in photos to be restored; None: as suits the photo's size.
         constrain: makes the prior that a checkpoint constrains; a caller may have it ready.
     """
 
@@ -39,10 +47,13 @@ class Context:
     prior: UNetPrior
     ports: Ports
     hashes: dict[tuple[str, str], str]
-    errors: dict[tuple[str, str], BadInputError] = field(default_factory=dict)
+    errors: dict[tuple[str, str], HeirloomError] = field(default_factory=dict)
+    failed: dict[tuple[int, int], HeirloomError] = field(default_factory=dict)
+    photos: dict[int, PhotoFaces] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    finder: FaceFinder = field(default_factory=DlibFaceFinder)
+    finder: FaceFinder | None = None
     constrain: Constrain = apply_checkpoint
+    _working: tuple[int, np.ndarray] | None = None
     _constrained: tuple[str, UNetPrior] | None = None
     _resume_keys: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -76,6 +87,30 @@ class Context:
         if isinstance(self.request, TuneRequest):
             raise TypeError("a tune request has no photos beside its album")
         return self.request.photos[index]
+
+    def working(self, index: int) -> np.ndarray:
+        """What models see of a photo to be restored, [H, W, 3] uint8; the last one is kept, for all its faces.
+
+        Raises:
+            BadInputError: it cannot be read.
+        """
+        if self._working is None or self._working[0] != index:
+            self._working = None  # free the old one before the new one is decoded
+            self._working = (index, read_original(self.photo("photo", index).data, self.limits).working)
+        return self._working[1]
+
+    def drop_photo(self) -> None:
+        """Free the decoded photo: nothing is cut out of it any more."""
+        self._working = None
+
+    def found(self, index: int) -> FoundFaces:
+        """The faces of a photo."""
+        return FoundFaces.unpacked(self.output("detect", photo_item(index)))
+
+    def crop(self, index: int, n: int) -> np.ndarray:
+        """A face cut out of its photo, [S, S, 3] uint8."""
+        crop: np.ndarray = unpack(self.output("align", face_item(index, n)))[0]["crop"]
+        return crop
 
     def seed_of(self, call: StageCall) -> int:
         """The seed of what a call makes: its photo's, or the album's."""

@@ -1,0 +1,196 @@
+"""The faces of a photo: those that somebody names, else those that are found."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from core.domain.errors import BadInputError, FaceTooSmallError, HeirloomError
+from core.domain.face import Box, FaceAction, FaceVerdict, FaceWish
+from core.imaging.align import MIN_CROP_PIXELS, Alignment, aligned_crop, alignment_of_box, alignment_of_face
+from core.imaging.composite import outline_of
+from core.imaging.faces import (
+    MIN_EYE_DISTANCE_PIXELS,
+    DlibFaceFinder,
+    Face,
+    FaceFinder,
+    choose,
+)
+from core.imaging.faces.face import area, intersection
+from core.pipeline.found import FoundFace, FoundFaces
+from core.pipeline.plan import StageCall
+from core.pipeline.request import Photo, RestoreRequest
+from core.pipeline.stages.context import Context
+
+_MANY_PIXELS = 12_000_000
+"""Of a photo with more, no enlarged copy is searched: its faces are large, and 24 million pixels take a minute."""
+
+_SAME_FACE = 0.4
+"""Intersection over union from which a box that somebody drew is the face that was found there."""
+
+_WHOLE_MARGIN = 0.14
+"""Beyond a whole picture, as a fraction of its longer side: near the border of the square nothing is put back."""
+
+
+def handle(call: StageCall, context: Context) -> list[bytes]:
+    """Decode a photo and say which faces it has, and what is asked of each."""
+    index = call.sources[0]
+    photo = context.photo("photo", index)
+    image = context.working(index)
+    context.ports.progress.report(call.stage, call.items[0], *context.place(call))
+    height, width = image.shape[:2]
+    if photo.aligned:
+        return [FoundFaces(width, height, (_aligned(image, photo),)).packed()]
+    category = context.request.category if isinstance(context.request, RestoreRequest) else "person"
+    wishes = photo.faces or ()
+    if category != "person":
+        faces = [_boxed(image, wish) for wish in wishes] or [_whole(height, width)]
+        return [_numbered(width, height, faces).packed()]
+    return [_people(image, photo.faces, context.finder or finder_for(image)).packed()]
+
+
+def finder_for(image: np.ndarray) -> FaceFinder:
+    """dlib's detector, as finely as suits the photo's size: [H, W, 3] uint8."""
+    return DlibFaceFinder(finest_scale=1.0) if image.shape[0] * image.shape[1] > _MANY_PIXELS else DlibFaceFinder()
+
+
+def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: FaceFinder) -> FoundFaces:
+    """Faces of people; what somebody points at wins over what is found there."""
+    height, width = image.shape[:2]
+    given = [(wish, _given(image, wish)) for wish in wishes or () if wish.index is None]
+    by_number = {wish.index: wish for wish in wishes or () if wish.index is not None}
+    others = _action_of_others(wishes)
+    found: list[Face] = []
+    if wishes is None or by_number or others is FaceAction.RESTORE:
+        found = finder.find(image)
+    faces = [_found(face, by_number.get(number), others) for number, face in enumerate(found)]
+    for _, face in given:
+        # A box around a face that was found is this face: one number, one place.
+        same = next((i for i, other in enumerate(faces) if not other.named and _is_same(face.box, other.box)), None)
+        if same is None:
+            faces.append(face)
+        else:
+            faces[same] = face
+    absent = tuple(sorted(number for number in by_number if number >= len(found)))
+    return replace(_numbered(width, height, faces), absent=absent)
+
+
+def _action_of_others(wishes: tuple[FaceWish, ...] | None) -> FaceAction:
+    """Of faces that nothing is said of: a list of faces to keep leaves the others to be restored."""
+    if wishes is None or any(wish.action is FaceAction.KEEP for wish in wishes):
+        return FaceAction.RESTORE
+    return FaceAction.KEEP
+
+
+def _found(face: Face, wish: FaceWish | None, others: FaceAction) -> FoundFace:
+    if wish is None:
+        return _of_person(face, None, others)
+    return _of_person(face, wish, wish.action)
+
+
+def _of_person(face: Face, wish: FaceWish | None, action: FaceAction) -> FoundFace:
+    alignment = alignment_of_face(face)
+    apart = face.eye_distance_pixels
+    small = apart < MIN_EYE_DISTANCE_PIXELS
+    reason = (
+        f"The eyes are {apart:.0f} pixels apart; at least {MIN_EYE_DISTANCE_PIXELS:.0f} are needed.",
+        "Scan or download the photo at a higher resolution.",
+    )
+    left, top, right, bottom = (float(side) for side in face.box)
+    return FoundFace(
+        n=0,
+        source=face.source,
+        quad=alignment.quad,
+        outline=outline_of(alignment, face),
+        box=(left, top, right, bottom),
+        eye_distance_pixels=apart,
+        action=action,
+        named=wish is not None,
+        checkpoint_id=wish.checkpoint_id if wish else None,
+        verdict=FaceVerdict.TOO_SMALL if small else None,
+        reason=reason if small else ("", ""),
+    )
+
+
+def _given(image: np.ndarray, wish: FaceWish) -> FoundFace:
+    """A face by its box or its eyes; what is wrong with them is said of this face alone."""
+    boxes, eyes = [wish.box] if wish.box else [], [wish.eyes] if wish.eyes else []
+    finder = DlibFaceFinder()
+    try:
+        return _of_person(choose(image, finder, boxes, eyes, finder)[0], wish, wish.action)
+    except BadInputError as error:
+        return _unusable(wish, error)
+
+
+def _boxed(image: np.ndarray, wish: FaceWish) -> FoundFace:
+    """What a box holds, where it is no person's face."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = wish.box or (0.0, 0.0, 0.0, 0.0)
+    if min(right, width) - max(left, 0) < 2 or min(bottom, height) - max(top, 0) < 2:
+        message = f"The box {wish.box} is empty or lies outside the photo of {width} × {height} pixels."
+        advice = "Name left, top, right, bottom in pixels of the upright photo."
+        return _unusable(wish, BadInputError(message, advice))
+    return _square((left, top, right, bottom), wish)
+
+
+def _whole(height: int, width: int) -> FoundFace:
+    margin = _WHOLE_MARGIN / 2 * max(height, width)
+    around = alignment_of_box((-margin, -margin, width + margin, height + margin))
+    return _square((0.0, 0.0, float(width), float(height)), None, around)
+
+
+def _square(box: Box, wish: FaceWish | None, alignment: Alignment | None = None) -> FoundFace:
+    left, top, right, bottom = box
+    alignment = alignment or alignment_of_box(box)
+    small = alignment.side_pixels < MIN_CROP_PIXELS
+    reason = (
+        f"The square has {alignment.side_pixels:.0f} pixels a side; at least {MIN_CROP_PIXELS} are needed.",
+        "Use a larger copy.",
+    )
+    return FoundFace(
+        n=0,
+        source="whole" if wish is None else "box",
+        quad=alignment.quad,
+        outline=np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64),
+        box=box,
+        action=wish.action if wish else FaceAction.RESTORE,
+        named=wish is not None,
+        checkpoint_id=wish.checkpoint_id if wish else None,
+        verdict=FaceVerdict.TOO_SMALL if small else None,
+        reason=reason if small else ("", ""),
+    )
+
+
+def _aligned(image: np.ndarray, photo: Photo) -> FoundFace:
+    wish = photo.faces[0] if photo.faces else None
+    face = FoundFace(n=0, source="aligned")
+    if wish is not None:
+        face = replace(face, action=wish.action, named=True, checkpoint_id=wish.checkpoint_id)
+    try:
+        aligned_crop(image)
+    except FaceTooSmallError as error:
+        return replace(face, verdict=FaceVerdict.TOO_SMALL, reason=(error.message, error.advice))
+    return face
+
+
+def _unusable(wish: FaceWish, error: HeirloomError) -> FoundFace:
+    return FoundFace(
+        n=0,
+        source="eyes" if wish.eyes else "box",
+        box=wish.box,
+        action=wish.action,
+        named=True,
+        checkpoint_id=wish.checkpoint_id,
+        verdict=FaceVerdict.FAILED,
+        reason=(error.message, error.advice),
+    )
+
+
+def _numbered(width: int, height: int, faces: list[FoundFace]) -> FoundFaces:
+    return FoundFaces(width, height, tuple(replace(face, n=number) for number, face in enumerate(faces)))
+
+
+def _is_same(one: Box | None, other: Box | None) -> bool:
+    if one is None or other is None:
+        return False
+    shared = intersection(one, other)
+    return shared >= _SAME_FACE * (area(one) + area(other) - shared)
