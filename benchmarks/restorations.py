@@ -16,7 +16,7 @@ from core.pipeline.folder_store import FolderStore
 from core.pipeline.plan import plan
 from core.pipeline.ports import Ports
 from core.pipeline.quality import denoising_residual, psnr, ssim
-from core.pipeline.request import Photo, PhotoResult, RestoreRequest, TuneRequest
+from core.pipeline.request import FaceResult, Photo, RestoreRequest, TuneRequest
 from core.pipeline.run import run
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.presets import preset
@@ -69,18 +69,19 @@ class Bench:
 
     def restore(
         self, photos: Sequence[Photo], recipe: Recipe, checkpoint: bytes | None = None, candidates: int = 1
-    ) -> list[tuple[Photo, PhotoResult]]:
-        """Restore photos together; every one with its result.
+    ) -> list[tuple[Photo, FaceResult]]:
+        """Restore photos together; every one with its largest face.
 
         Raises:
-            HeirloomError: a photo failed; a benchmark has no use for a part.
+            HeirloomError: a photo failed, or has no face; a benchmark has no use for a part.
         """
         request = RestoreRequest(tuple(photos), checkpoint, candidates=candidates, seed=self.seed)
         result = run(plan(request, recipe, self.prior.spec), request, recipe, self.prior, Ports(store=self.store))
         for one in result.photos:
-            if one.error is not None:
-                raise one.error
-        return list(zip(photos, result.photos, strict=True))
+            problem = one.error or next(iter(one.warnings), None)
+            if problem is not None and not one.restored:
+                raise problem
+        return [(photo, one.faces[0]) for photo, one in zip(photos, result.photos, strict=True)]
 
     def tune(self, album: Sequence[Photo], recipe: Recipe) -> bytes:
         """A subject checkpoint from an album."""

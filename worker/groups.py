@@ -115,25 +115,27 @@ class Group:
 class GroupProgress:
     """The pipeline's `Progress` for a group: a batch's steps are told to the jobs whose photos are in it."""
 
-    def __init__(self, group: Group, calls: Sequence[StageCall], watchdog: Watchdog) -> None:
-        """Bind."""
+    def __init__(self, group: Group, watchdog: Watchdog) -> None:
+        """Bind; of what is not planned yet, an item's name says whose it is."""
         self._group = group
         self._watchdog = watchdog
-        self._sources = {
-            (call.stage, item): frozenset(call.sources)
-            for call in calls
-            for item in call.items
-            if item.startswith("photo-")
-        }
+        self._sources: dict[tuple[str, str], frozenset[int]] = {}
+
+    def planned(self, calls: Sequence[StageCall]) -> None:
+        """Hear which photos share a batch."""
+        self._sources |= {(call.stage, item): frozenset(call.sources) for call in calls for item in call.items}
 
     def report(self, stage: str, item: str, done: int, total: int) -> None:
         """See `Progress.report`."""
         self._watchdog.step()
-        everyone = frozenset(range(len(self._group.members)))
-        for index in self._sources.get((stage, item), everyone):
+        for index in self._sources.get((stage, item)) or self._of(item):
             member = self._group.members[index]
             if member.open:
                 member.progressed(stage, done, total)
+
+    def _of(self, item: str) -> Sequence[int]:
+        match = _PHOTO.fullmatch(item)
+        return range(len(self._group.members)) if match is None else (int(match[1]),)
 
 
 class GroupCancel:

@@ -3,19 +3,18 @@
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-import numpy as np
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from core.db import restorations
 from core.db.blobs import mark_ready
 from core.db.tables import CandidateRow, Checkpoint, Job, Subject
-from core.domain.errors import CancelledError, FaceTooSmallError, HeirloomError, NoFaceDetectedError
+from core.domain.errors import CancelledError, HeirloomError
 from core.domain.job import JobKind, JobStage
 from core.domain.subject import CheckpointStatus
 from core.imaging.intake import encode
 from core.pipeline.checkpoint import read_info
-from core.pipeline.request import PhotoResult
+from core.pipeline.request import FaceResult, PhotoResult
 from core.services.problems import as_problem
 from core.storage.base import BlobRef, BlobStore, write_blob
 from worker.endings import Endings
@@ -46,23 +45,24 @@ class Results:
         self._photos_live = timedelta(days=photo_days)
         self._checkpoints_live = timedelta(days=checkpoint_days)
 
-    def restoration(self, held: HeldJob, result: PhotoResult, quad: np.ndarray | None) -> None:
+    def restoration(self, held: HeldJob, result: PhotoResult) -> None:
         """A photo is done, or it has no face that can be.
 
         Args:
             held: its job.
-            result: with candidates, or with an error that is not a failure: no face, or one too small.
-            quad: [4, 2] corners of the crop in the photo, (x, y) in pixels; None for an aligned photo.
+            result: without an error.
 
         Raises:
             LeaseLostError: the job is not ours any more.
         """
         held.progressed(JobStage.STORE, 0, 1)
         kind = cast(Literal["png", "jpeg", "webp"], held.job.options.get("format", "png"))
-        images = [self._keep(held, encode(candidate.image, kind)) for candidate in result.candidates]
-        crop = None if result.crop is None else self._keep(held, encode(result.crop))
-        faces = _faces(result, quad, crop)
-        scores = result.candidates[0].scores if result.candidates else {}
+        face = result.faces[0] if result.faces else None
+        candidates = face.candidates if face else ()
+        images = [self._keep(held, encode(candidate.image, kind)) for candidate in candidates]
+        crop = None if face is None or face.crop is None else self._keep(held, encode(face.crop))
+        faces = [] if face is None else [_face(face, crop)]
+        scores = candidates[0].scores if candidates else {}
 
         def write(session: Session, job: Job, now: datetime) -> None:
             row = restorations.get(session, job.owner_id, str(job.restoration_id), lock=True)
@@ -71,7 +71,7 @@ class Results:
             row.faces = faces
             row.expires_at = job.expires_at = now + self._photos_live
             session.execute(delete(CandidateRow).where(CandidateRow.restoration_id == row.id))
-            for number, (ref, candidate) in enumerate(zip(images, result.candidates, strict=True)):
+            for number, (ref, candidate) in enumerate(zip(images, candidates, strict=True)):
                 height, width = candidate.image.shape[:2]
                 session.add(
                     CandidateRow(
@@ -90,7 +90,7 @@ class Results:
             mark_ready(session, *images, *([crop] if crop else []))
             self._touch_checkpoint(session, job, now)
 
-        warnings = [] if result.error is None else [_warning(result.error)]
+        warnings = [_warning(error) for error in result.warnings]
         self._endings.succeeded(held, write, {"scores": scores}, warnings)
 
     def tuned(self, held: HeldJob, data: bytes) -> None:
@@ -140,25 +140,16 @@ class Results:
             row.expires_at = None if row.pinned else now + self._checkpoints_live
 
 
-def _faces(result: PhotoResult, quad: np.ndarray | None, crop: BlobRef | None) -> list[dict[str, Any]]:
-    if isinstance(result.error, NoFaceDetectedError):
-        return []
-    return [
-        {
-            "n": 0,
-            "quad": None if quad is None else [[float(x), float(y)] for x, y in quad],
-            "selected": None if result.error else 0,
-            "crop_sha256": crop.sha256 if crop else None,
-            "crop_size_bytes": crop.size_bytes if crop else None,
-            "error": None if result.error is None else as_problem(result.error),
-        }
-    ]
+def _face(face: FaceResult, crop: BlobRef | None) -> dict[str, Any]:
+    return {
+        "n": face.n,
+        "quad": None if face.quad is None else [[float(x), float(y)] for x, y in face.quad],
+        "selected": face.selected,
+        "crop_sha256": crop.sha256 if crop else None,
+        "crop_size_bytes": crop.size_bytes if crop else None,
+        "error": None if face.error is None else as_problem(face.error),
+    }
 
 
 def _warning(error: HeirloomError) -> dict[str, Any]:
     return {"code": error.code, "detail": error.message, "advice": error.advice}
-
-
-def is_a_result(error: HeirloomError | None) -> bool:
-    """Whether a photo's outcome is something to show: candidates, or that there is no face to restore."""
-    return error is None or isinstance(error, NoFaceDetectedError | FaceTooSmallError)

@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import cast
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from core import logs
@@ -20,9 +18,8 @@ from core.domain.errors import (
     StorageError,
 )
 from core.domain.job import JobKind
-from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
-from core.pipeline.plan import StageCall, plan
+from core.pipeline.plan import plan
 from core.pipeline.ports import Ports
 from core.pipeline.request import Photo, PhotoResult, TuneRequest
 from core.pipeline.run import run
@@ -39,7 +36,7 @@ from worker.heartbeat import Heartbeat
 from worker.held import HeldJob
 from worker.inputs import Inputs
 from worker.patience import AWAY, Patience
-from worker.results import Results, is_a_result
+from worker.results import Results
 from worker.watchdog import Watchdog
 
 _log = logs.get_logger(__name__)
@@ -165,17 +162,19 @@ class Runner:
             held = members[index]
             if not held.open:
                 return
-            if not is_a_result(result.error):
-                self._fail([held], cast(Exception, result.error))
+            if result.error is not None:
+                self._fail([held], result.error)
             else:
-                group.leave(held, partial(self._results.restoration, result=result, quad=_quad(index, calls, group)))
+                group.leave(held, partial(self._results.restoration, result=result))
 
         def constrain(untouched: UNetPrior, checkpoint: bytes) -> UNetPrior:
-            # A generative photo's own checkpoint is used once: it must not push others out of the cache.
-            ready = checkpoint == request.checkpoint
+            # A generative face's own checkpoint is used once: it must not push others out of the cache.
+            ready = checkpoint == request.checkpoint or checkpoint in request.checkpoints.values()
             return self._gpu.constrained(untouched, checkpoint) if ready else apply_checkpoint(untouched, checkpoint)
 
-        run(calls, request, recipe, prior, self._ports(group, calls), on_photo, constrain=constrain)
+        progress = GroupProgress(group, self._watchdog)
+        ports = self._ports(group, progress)
+        run(calls, request, recipe, prior, ports, on_photo, constrain=constrain, on_calls=progress.planned)
 
     def _tune(self, held: HeldJob, request: TuneRequest) -> None:
         recipe, prior = self._opened(held)
@@ -183,7 +182,8 @@ class Runner:
         calls = plan(request, recipe, prior.spec)
         if not wanted:
             calls = tuple(call for call in calls if call.stage != "finetune")
-        result = run(calls, request, recipe, prior, self._ports(self._group([held]), calls))
+        group = self._group([held])
+        result = run(calls, request, recipe, prior, self._ports(group, GroupProgress(group, self._watchdog)))
         if result.checkpoint is None:
             self._results.curated(held)
         else:
@@ -195,11 +195,9 @@ class Runner:
     def _group(self, members: Sequence[HeldJob]) -> Group:
         return Group(members, lambda held: JobArtifacts(held, self._store, self._patience), self._endings)
 
-    def _ports(self, group: Group, calls: Sequence[StageCall]) -> Ports:
-        progress = GroupProgress(group, calls, self._watchdog)
-        return Ports(
-            progress, GroupCancel(group, self._heartbeat, self._drain, self._watchdog, self._drop_cancelled), group
-        )
+    def _ports(self, group: Group, progress: GroupProgress) -> Ports:
+        cancel = GroupCancel(group, self._heartbeat, self._drain, self._watchdog, self._drop_cancelled)
+        return Ports(progress, cancel, group)
 
     def _fail(self, members: Sequence[HeldJob], error: Exception) -> None:
         verdict = verdict_on(error)
@@ -228,11 +226,3 @@ def _named_in_log(members: Sequence[HeldJob]) -> AbstractContextManager[None]:
     if len(members) == 1:
         return logs.bound(job_id=members[0].id)
     return logs.bound(job_ids=[held.id for held in members])
-
-
-def _quad(index: int, calls: Sequence[StageCall], group: Group) -> np.ndarray | None:
-    """Where a photo's crop was cut out, as its align stage says."""
-    item = f"photo-{index}"
-    key = next((call.hashes[0] for call in calls if call.stage == "align" and call.items == (item,)), None)
-    data = None if key is None else group.get("align", item, key)
-    return None if data is None else unpack(data)[0].get("quad")

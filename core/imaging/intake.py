@@ -71,7 +71,7 @@ def encode(image: np.ndarray, file_format: Literal["png", "jpeg", "webp"] = "png
     """Encode pixels, without any metadata.
 
     Args:
-        image: [H, W, 3] uint8.
+        image: [H, W, 3] uint8; or [H, W], grey.
         file_format: png and webp are lossless, jpeg is not.
         quality: of the JPEG, 1 … 100.
     """

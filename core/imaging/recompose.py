@@ -17,7 +17,6 @@ from core.imaging.detail import merge_detail
 from core.imaging.intake import encode
 from core.imaging.opening import Limits
 from core.imaging.original.photo import FileFormat, Original
-from core.imaging.original.png import write_png
 from core.imaging.original.put_back import put_back
 from core.imaging.original.reading import read_original
 from core.imaging.original.saving import KeepMetadata, SavedPhoto, save
@@ -135,10 +134,10 @@ def layers(
     for place, (number, _) in enumerate(placed):
         layer = make_layer(photo, patches, place)
         if layer is not None:
-            mask = (layer.mask * 255).round().astype(np.uint8)[..., None]
+            mask = (layer.mask * 255).round().astype(np.uint8)
             window = layer.window
             crop, result = encode(layer.crop), encode(layer.result)
-            yield FaceLayer(number, window.left, window.top, crop, write_png(mask), result)
+            yield FaceLayer(number, window.left, window.top, crop, encode(mask), result)
 
 
 def patches_of(faces: Sequence[RestoredFace], colour: Colour) -> list[Patch]:

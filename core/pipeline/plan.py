@@ -169,7 +169,7 @@ def _photo_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) -> li
     for index, photo in enumerate(request.photos):
         item = (photo_item(index),)
         wishes = None if photo.faces is None else [sorted(wish.as_json().items()) for wish in photo.faces]
-        found = hash_of("detect", photo.sha256, request.category, wishes)
+        found = hash_of("detect", photo.sha256, request.category, request.finder.name, wishes)
         composite = hash_of("composite", found, request.seed_of(index), *everything)
         calls.append(StageCall("detect", item, (found,), sources=(index,)))
         calls.append(StageCall("composite", item, (composite,), (("detect", item[0]),), (index,)))

@@ -20,8 +20,8 @@ RESIDUAL_STEPS = (50, 100, 200)
 
 KEEP_ORIGINAL_MARGIN = 0.05
 """By how much the best candidate's identity to the references may fall below the face's own. Four candidates of one
-face differ by a standard deviation of 0.025 (median of 20 faces of five people, degraded in four ways, 16 references each,
-direct mode): twice that may be chance."""
+face differ by a standard deviation of 0.025 (median of 20 faces of five people, degraded in four ways, 16 references
+each, direct mode): twice that may be chance."""
 
 
 def psnr(image: np.ndarray, truth: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from core.domain.errors import HeirloomError
 from core.domain.face import Box, FaceVerdict, FaceWish
 from core.imaging.colour import Colour
+from core.imaging.faces.open import FinderChoice
 from core.imaging.original.photo import FileFormat
 from core.imaging.original.saving import KeepMetadata, SavedPhoto
 from core.recipes.schema import Recipe
@@ -80,6 +81,7 @@ class RestoreRequest:
         colour: whose colours a restored face has, see `core.imaging.colour`.
         file_format: of the result; None: as the photo came.
         keep_metadata: what goes along of EXIF and XMP.
+        finder: what finds people's faces.
     """
 
     photos: tuple[Photo, ...]
@@ -96,6 +98,7 @@ class RestoreRequest:
     colour: Colour = "preserve"
     file_format: FileFormat | None = None
     keep_metadata: KeepMetadata = "all"
+    finder: FinderChoice = field(default_factory=FinderChoice)
 
     def seed_of(self, index: int) -> int:
         """The seed of one of its photos."""
@@ -189,16 +192,6 @@ class PhotoResult:
         """Whether the photo shows a restored face."""
         return any(face.verdict is FaceVerdict.RESTORED for face in self.faces)
 
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """Of the first face."""
-        return self.faces[0].candidates if self.faces else ()
-
-    @property
-    def crop(self) -> np.ndarray | None:
-        """Of the first face."""
-        return self.faces[0].crop if self.faces else None
-
 
 @dataclass(frozen=True)
 class AlbumPhotoReport:
@@ -226,7 +219,7 @@ class Result:
     """What a run made.
 
     Attributes:
-        photos: one for each requested photo, in their order.
+        photos: one for each requested photo, in their order; none where `on_photo` took them.
         checkpoint: a subject checkpoint's bytes, where one was tuned from an album.
         album: the album report, where there was an album.
         seconds: per stage, measured; only what was really run.

@@ -93,8 +93,10 @@ def _know(calls: Iterable[StageCall], context: Context) -> None:
 
 
 def _rounds(calls: Sequence[StageCall], recipe: Recipe) -> list[list[StageCall]]:
-    """Photos that are done together: all, for their batches; in the generative mode one by one, so that the first
-    result does not wait for the last tuning."""
+    """Photos that are done together: all, for their batches.
+
+    In the generative mode one by one, so that the first result does not wait for the last tuning.
+    """
     detects = [call for call in calls if call.stage == "detect"]
     return [[call] for call in detects] if recipe.mode is Mode.GENERATIVE else [detects]
 
@@ -179,7 +181,7 @@ def _run_call(call: StageCall, context: Context) -> bool:
         if not _fails_alone(error, call):
             raise
         context.errors |= {(call.stage, item): error for item in call.items}
-        context.failed |= {(index, n): error for index, n in zip(call.sources, call.faces, strict=False)}
+        context.failed |= dict.fromkeys(zip(call.sources, call.faces, strict=False), error)
         return True
     for (item, key), data in zip(keys, outputs, strict=True):
         context.ports.store.put(call.stage, item, key, data)

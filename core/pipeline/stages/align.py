@@ -12,12 +12,10 @@ from core.imaging.align import (
 )
 from core.imaging.detail import grid_level
 from core.imaging.embedding import embed_aligned
-from core.imaging.faces import DlibFaceFinder
 from core.imaging.intake import decode_photo
 from core.imaging.resize import resize
 from core.pipeline.artifacts import pack
 from core.pipeline.expansion import NOISE_STEPS, numbers_of
-from core.pipeline.fidelity import choose_noise_steps
 from core.pipeline.found import FoundFace
 from core.pipeline.plan import StageCall, face_item
 from core.pipeline.request import RestoreRequest
@@ -57,6 +55,8 @@ def _of_photo(face: FoundFace, index: int, context: Context) -> bytes:
 
 def _noise_steps(face: FoundFace, index: int, context: Context) -> list[bytes]:
     """The K that this face needs."""
+    from core.pipeline.fidelity import choose_noise_steps
+
     request = context.request
     if not isinstance(request, RestoreRequest):
         raise TypeError("a tune request restores nothing")
@@ -71,4 +71,4 @@ def _of_album(call: StageCall, context: Context) -> list[bytes]:
     context.ports.progress.report(call.stage, call.items[0], *context.place(call))
     if photo.aligned:
         return [pack({"crop": aligned_crop(image)})]
-    return [pack({"crop": largest_face_crop(image, context.finder or DlibFaceFinder()).crop})]
+    return [pack({"crop": largest_face_crop(image, context.finder).crop})]

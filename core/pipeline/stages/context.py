@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from core.domain.errors import CheckpointError, HeirloomError
-from core.imaging.faces import FaceFinder
+from core.imaging.faces import DlibFaceFinder, FaceFinder
 from core.imaging.intake import Limits
 from core.imaging.original.reading import read_original
 from core.pipeline.artifacts import unpack
@@ -38,7 +38,7 @@ class Context:
         failed: faces that cannot be restored, as (photo, number), and why; the others go on.
         photos: what is known of each photo's faces, by index.
         limits: on what is decoded.
-        finder: of faces in photos to be restored; None: as suits the photo's size.
+        finder: of the faces in an album's photos.
         constrain: makes the prior that a checkpoint constrains; a caller may have it ready.
     """
 
@@ -51,7 +51,7 @@ class Context:
     failed: dict[tuple[int, int], HeirloomError] = field(default_factory=dict)
     photos: dict[int, PhotoFaces] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    finder: FaceFinder | None = None
+    finder: FaceFinder = field(default_factory=DlibFaceFinder)
     constrain: Constrain = apply_checkpoint
     _working: tuple[int, np.ndarray] | None = None
     _constrained: tuple[str, UNetPrior] | None = None

@@ -8,21 +8,14 @@ from core.domain.errors import BadInputError, FaceTooSmallError, HeirloomError
 from core.domain.face import Box, FaceAction, FaceVerdict, FaceWish
 from core.imaging.align import MIN_CROP_PIXELS, Alignment, aligned_crop, alignment_of_box, alignment_of_face
 from core.imaging.composite import outline_of
-from core.imaging.faces import (
-    MIN_EYE_DISTANCE_PIXELS,
-    DlibFaceFinder,
-    Face,
-    FaceFinder,
-    choose,
-)
+from core.imaging.faces import MIN_EYE_DISTANCE_PIXELS, Face, choose
 from core.imaging.faces.face import area, intersection
+from core.imaging.faces.open import Finder
 from core.pipeline.found import FoundFace, FoundFaces
 from core.pipeline.plan import StageCall
 from core.pipeline.request import Photo, RestoreRequest
 from core.pipeline.stages.context import Context
-
-_MANY_PIXELS = 12_000_000
-"""Of a photo with more, no enlarged copy is searched: its faces are large, and 24 million pixels take a minute."""
+from core.pipeline.wishes import PERSON
 
 _SAME_FACE = 0.4
 """Intersection over union from which a box that somebody drew is the face that was found there."""
@@ -33,30 +26,25 @@ _WHOLE_MARGIN = 0.14
 
 def handle(call: StageCall, context: Context) -> list[bytes]:
     """Decode a photo and say which faces it has, and what is asked of each."""
-    index = call.sources[0]
-    photo = context.photo("photo", index)
+    index, request = call.sources[0], context.request
+    if not isinstance(request, RestoreRequest):
+        raise TypeError("a tune request has no photos beside its album")
+    photo = request.photos[index]
     image = context.working(index)
     context.ports.progress.report(call.stage, call.items[0], *context.place(call))
     height, width = image.shape[:2]
     if photo.aligned:
         return [FoundFaces(width, height, (_aligned(image, photo),)).packed()]
-    category = context.request.category if isinstance(context.request, RestoreRequest) else "person"
-    wishes = photo.faces or ()
-    if category != "person":
-        faces = [_boxed(image, wish) for wish in wishes] or [_whole(height, width)]
+    if request.category != PERSON:
+        faces = [_boxed(image, wish) for wish in photo.faces or ()] or [_whole(height, width)]
         return [_numbered(width, height, faces).packed()]
-    return [_people(image, photo.faces, context.finder or finder_for(image)).packed()]
+    return [_people(image, photo.faces, request.finder.open()).packed()]
 
 
-def finder_for(image: np.ndarray) -> FaceFinder:
-    """dlib's detector, as finely as suits the photo's size: [H, W, 3] uint8."""
-    return DlibFaceFinder(finest_scale=1.0) if image.shape[0] * image.shape[1] > _MANY_PIXELS else DlibFaceFinder()
-
-
-def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: FaceFinder) -> FoundFaces:
+def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: Finder) -> FoundFaces:
     """Faces of people; what somebody points at wins over what is found there."""
     height, width = image.shape[:2]
-    given = [(wish, _given(image, wish)) for wish in wishes or () if wish.index is None]
+    given = [(wish, _given(image, wish, finder)) for wish in wishes or () if wish.index is None]
     by_number = {wish.index: wish for wish in wishes or () if wish.index is not None}
     others = _action_of_others(wishes)
     found: list[Face] = []
@@ -111,10 +99,9 @@ def _of_person(face: Face, wish: FaceWish | None, action: FaceAction) -> FoundFa
     )
 
 
-def _given(image: np.ndarray, wish: FaceWish) -> FoundFace:
+def _given(image: np.ndarray, wish: FaceWish, finder: Finder) -> FoundFace:
     """A face by its box or its eyes; what is wrong with them is said of this face alone."""
     boxes, eyes = [wish.box] if wish.box else [], [wish.eyes] if wish.eyes else []
-    finder = DlibFaceFinder()
     try:
         return _of_person(choose(image, finder, boxes, eyes, finder)[0], wish, wish.action)
     except BadInputError as error:

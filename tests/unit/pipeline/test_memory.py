@@ -14,7 +14,7 @@ from tests.fakes import CrampedPrior
 
 def go(request, numbers, prior, ports=None):
     photos = run(plan(request, numbers, prior.spec), request, numbers, prior, ports or Ports()).photos
-    return np.stack([candidate.image for photo in photos for candidate in photo.candidates]).astype(int)
+    return np.stack([candidate.image for photo in photos for candidate in photo.faces[0].candidates]).astype(int)
 
 
 @pytest.mark.parametrize(

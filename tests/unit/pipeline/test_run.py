@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.domain.errors import AlbumTooSmallError, BadInputError, CancelledError
-from core.imaging.intake import encode
+from core.imaging.intake import decode_photo, encode
 from core.pipeline.checkpoint import apply_checkpoint, read_info
 from core.pipeline.folder_store import FolderStore
 from core.pipeline.plan import plan
@@ -19,13 +19,13 @@ def go(request, recipe, prior, ports=None, on_photo=None, **options):
 
 
 def images(result):
-    return [photo.candidates[0].image for photo in result.photos]
+    return [photo.faces[0].candidates[0].image for photo in result.photos]
 
 
 @pytest.mark.parametrize("mode", ["direct", "generative"])
 def test_a_restored_face_has_the_size_of_its_crop_and_is_not_the_photo(aligned, crops, prior, recipe, mode):
     (photo,) = go(RestoreRequest(aligned[:1]), recipe(mode), prior).photos
-    (candidate,) = photo.candidates
+    (candidate,) = photo.faces[0].candidates
     assert candidate.image.shape == (64, 64, 3)
     assert candidate.native.shape == (16, 16, 3)
     assert not np.array_equal(candidate.image, crops[0])
@@ -87,22 +87,24 @@ def test_a_caller_may_have_the_constrained_prior_ready(aligned, prior, recipe):
 
 def test_candidates_differ_and_the_likest_comes_first(aligned, prior, recipe):
     (photo,) = go(RestoreRequest(aligned[:1], candidates=3), recipe("direct"), prior).photos
-    identities = [candidate.scores["identity_to_photo"] for candidate in photo.candidates]
+    identities = [candidate.scores["identity_to_photo"] for candidate in photo.faces[0].candidates]
     assert identities == sorted(identities, reverse=True)
-    assert len({candidate.image.tobytes() for candidate in photo.candidates}) == 3
+    assert len({candidate.image.tobytes() for candidate in photo.faces[0].candidates}) == 3
 
 
 @pytest.mark.parametrize("mode", ["direct", "generative"])
 def test_a_bad_photo_fails_alone_and_is_never_returned_as_it_was(aligned, prior, recipe, mode):
     broken = Photo("broken.png", aligned[0].data[:200], aligned=True)
     faceless = Photo("wall.png", encode(np.full((120, 120, 3), 90, np.uint8)))
-    seen = []
+    seen = {}
     request = RestoreRequest((aligned[0], broken, faceless, aligned[1]))
-    result = go(request, recipe(mode), prior, on_photo=lambda index, _: seen.append(index))
-    codes = [photo.error.code if photo.error else None for photo in result.photos]
-    assert codes == [None, "image_unreadable", "no_face_detected", None]
-    assert [len(photo.candidates) for photo in result.photos] == [1, 0, 0, 1]
-    assert sorted(seen) == [0, 1, 2, 3]
+    result = go(request, recipe(mode), prior, on_photo=seen.__setitem__)
+    assert result.photos == ()
+    photos = [seen[index] for index in range(4)]
+    assert [photo.error and photo.error.code for photo in photos] == [None, "image_unreadable", None, None]
+    assert [[warning.code for warning in photo.warnings] for photo in photos] == [[], [], ["no_face_detected"], []]
+    assert [photo.restored for photo in photos] == [True, False, False, True]
+    assert np.array_equal(decode_photo(photos[2].photo.data), decode_photo(faceless.data))
 
 
 def test_an_album_s_report_says_why_photos_were_left_out(aligned, prior, recipe):
@@ -196,12 +198,12 @@ def stages_kept(store):
 def test_where_a_stage_stopped_is_forgotten_once_its_output_is_stored(aligned, prior, recipe, cancel_after):
     store = MemoryStore()
     request, numbers = RestoreRequest(aligned[:1]), recipe("generative")
-    for questions, state in ((6, "resume-album"), (28, "resume-finetune")):
+    for questions, state in ((6, "resume-album"), (30, "resume-finetune")):
         with pytest.raises(CancelledError):
             go(request, numbers, prior, Ports(NoProgress(), cancel_after(questions), store))
         assert state in stages_kept(store)
     go(request, numbers, prior, Ports(store=store))
-    assert stages_kept(store) == {"align", "album", "finetune", "restore", "composite"}
+    assert stages_kept(store) == {"detect", "align", "album", "finetune", "restore", "composite"}
 
 
 def test_a_photo_s_album_and_checkpoint_are_dropped_once_its_result_was_taken(aligned, prior, recipe):
@@ -215,7 +217,7 @@ def test_a_photo_s_album_and_checkpoint_are_dropped_once_its_result_was_taken(al
         lambda *_: kept.append(sorted(item for stage, item, _ in store.kept if stage == "finetune")),
         forget=True,
     )
-    assert kept == [["photo-0"], ["photo-1"], ["photo-2"]]
+    assert kept == [["photo-0-face-0"], ["photo-1-face-0"], ["photo-2-face-0"]]
     assert not stages_kept(store) & {"album", "finetune"}
 
 
