@@ -52,16 +52,16 @@ def demo_command(
         write_atomically(output / "photo.jpg", sent)
         console.print(f"A degraded photo stands in {output / 'photo.jpg'}; restoring it in the {mode} mode.")
         if mode is DemoMode.PERSONAL:
-            before = _through_the_service(output, sent, seed, device, precision, as_json)
+            faces = _through_the_service(output, sent, seed, device, precision, as_json)
     if mode is not DemoMode.PERSONAL:
-        before = _in_this_process(output, Mode(mode.value), seed, device, precision, as_json)
-    _put_side_by_side(output, before, photo.original)
+        faces = _in_this_process(output, Mode(mode.value), seed, device, precision, as_json)
+    _put_side_by_side(output, *faces, photo.original)
 
 
 def _through_the_service(
     output: Path, photo: bytes, seed: int, device: Device, precision: Precision, as_json: bool
-) -> bytes:
-    """Start a service, register an album with it, restore with it; the face before, as the service found it."""
+) -> tuple[bytes, bytes]:
+    """Start a service, register an album with it, restore with it; the face before, as it was found, and after."""
     import httpx
 
     from cli.demo_pictures import ALBUM_PHOTOS, demo_album
@@ -89,33 +89,33 @@ def _through_the_service(
     if as_json:
         report = {"album": {key: done.album[key] for key in ("kept", "left_out")}, "seed": seed}
         typer.echo(json.dumps(report | {"seconds": done.seconds, "scores": done.scores}, indent=1))
-    return done.before
+    return done.before, done.image
 
 
-def _in_this_process(output: Path, mode: Mode, seed: int, device: Device, precision: Precision, as_json: bool) -> bytes:
-    """Restore as `heirloom restore` does; the face before, found again."""
-    from core.imaging.align import largest_face_crop
-    from core.imaging.faces import DlibFaceFinder
-    from core.imaging.intake import decode_photo, encode
+def _in_this_process(
+    output: Path, mode: Mode, seed: int, device: Device, precision: Precision, as_json: bool
+) -> tuple[bytes, bytes]:
+    """Restore as `heirloom restore` does; the face before and after."""
+    with tempfile.TemporaryDirectory(prefix="heirloom-demo-") as folder:
+        restore_command(
+            [output / "photo.jpg"],
+            output / "restored.jpg",
+            mode=mode,
+            seed=seed,
+            crops=Path(folder),
+            device=device,
+            precision=precision,
+            as_json=as_json,
+            verbose=True,
+        )
+        before, after = (Path(folder) / f"restored-face0-{kind}.png" for kind in ("before", "1"))
+        return before.read_bytes(), after.read_bytes()
 
-    restore_command(
-        [output / "photo.jpg"],
-        output / "restored.png",
-        mode=mode,
-        seed=seed,
-        device=device,
-        precision=precision,
-        as_json=as_json,
-        verbose=True,
-    )
-    return encode(largest_face_crop(decode_photo((output / "photo.jpg").read_bytes()), DlibFaceFinder()).crop)
 
-
-def _put_side_by_side(output: Path, before: bytes, original: "np.ndarray") -> None:
+def _put_side_by_side(output: Path, before: bytes, after: bytes, original: "np.ndarray") -> None:
     from cli.demo_pictures import side_by_side
     from core.imaging.files import write_atomically
     from core.imaging.intake import decode_photo
 
-    restored = decode_photo((output / "restored.png").read_bytes())
-    write_atomically(output / "before_after.png", side_by_side(decode_photo(before), restored, original))
+    write_atomically(output / "before_after.png", side_by_side(decode_photo(before), decode_photo(after), original))
     console.print(f"[green]wrote[/] {output / 'before_after.png'}: before, restored, and the original", highlight=False)

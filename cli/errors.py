@@ -48,6 +48,11 @@ def print_error(error: HeirloomError, label: str = "") -> None:
     console.print(f"[bold red]error[/] {escape(where + str(error))}", soft_wrap=True, highlight=False)
 
 
+def print_warning(warning: HeirloomError, label: str) -> None:
+    """The same for what did not stop the work."""
+    console.print(f"[yellow]warning[/] {escape(f'{label}: {warning}')}", soft_wrap=True, highlight=False)
+
+
 def error_as_json(error: HeirloomError) -> dict[str, str]:
     """An error as programs read it."""
     return {"code": error.code, "detail": error.message, "advice": error.advice}

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from cli.device import Precision, autocast_of
 from cli.progress import StageBars
 from cli.settings import default_recipe, home, own_recipes
-from core.domain.errors import BadInputError, CancelledError, HeirloomError, InvalidRequestError, OutputError
+from core.domain.errors import (
+    BadInputError,
+    CancelledError,
+    CheckpointUnreadableError,
+    HeirloomError,
+    InvalidRequestError,
+    OutputError,
+)
 from core.domain.mode import Mode
 from core.imaging.archive import read_album
 from core.recipes.presets import default_preset, preset
@@ -50,6 +57,21 @@ def read_photos(album: Path, aligned: bool) -> "tuple[Photo, ...]":
     from core.pipeline.request import Photo
 
     return tuple(Photo(entry.name, entry.data, aligned) for entry in read_album(album))
+
+
+def read_checkpoint(path: Path) -> bytes:
+    """A checkpoint's bytes, not looked at yet.
+
+    Raises:
+        CheckpointUnreadableError: no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointUnreadableError(
+            f"The checkpoint {path} cannot be read: {error.strerror}.",
+            "`heirloom tune ALBUM -o FILE.safetensors` makes one.",
+        ) from error
 
 
 def choose_recipe(name: str | None, mode: Mode, resolution: int) -> Recipe:

@@ -1,28 +1,56 @@
-"""`heirloom restore`: photos in, restored faces out."""
+"""`heirloom restore`: photos in, the same photos with restored faces out."""
 
 import json
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.device import Device, Precision, open_device
-from cli.errors import error_as_json, exit_code_of, json_errors, print_error
+from cli.errors import exit_code_of, json_errors, print_error, print_warning
+from cli.faces_wanted import checkpoints_of, wishes_of
 from cli.progress import console, print_run, print_seconds
-from cli.requests import choose_recipe, open_prior, ports_for, read_photo, read_photos
-from cli.settings import home, prior_name
-from core.domain.errors import CheckpointUnreadableError, HeirloomError, InvalidRequestError, OutputUnwritableError
+from cli.requests import choose_recipe, open_prior, ports_for, read_checkpoint, read_photo, read_photos
+from cli.settings import face_finder, home, prior_name
+from cli.targets import targets_of
+from cli.writing import why_unrestored, write_result
+from core.domain.errors import HeirloomError, InvalidRequestError
+from core.domain.face import FaceVerdict
 from core.domain.mode import Mode
-from core.imaging.files import check_writable, make_folder, write_atomically
-from core.imaging.intake import encode
+from core.imaging.recompose import OutputWish
 from core.recipes.schema import Recipe, noise_steps_for, override
 
 if TYPE_CHECKING:
+    from core.pipeline.checkpoint import CheckpointInfo
     from core.pipeline.request import PhotoResult
 
-FORMATS: dict[str, Literal["png", "jpeg", "webp"]] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-OTHER_PICTURES = {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".psd", ".tga", ".tif", ".tiff"}
-"""Names that mean a picture, of a kind that is not written here: not a folder's name."""
+AUTO = "auto"
+
+
+class Colour(StrEnum):
+    """Whose colours a restored face has."""
+
+    PRESERVE = "preserve"
+    FREE = "free"
+
+
+class Metadata(StrEnum):
+    """What goes along of a photo's metadata."""
+
+    ALL = "all"
+    NO_LOCATION = "no-location"
+    NONE = "none"
+
+
+class Category(StrEnum):
+    """What the photos show."""
+
+    PERSON = "person"
+    CAT = "cat"
+    DOG = "dog"
+    OTHER = "other"
 
 
 def restore_command(
@@ -35,12 +63,41 @@ def restore_command(
     album: Annotated[Path | None, typer.Option(help="Or the person's album: a zip or a folder.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A preset of `heirloom recipes`.")] = None,
     noise_steps: Annotated[int | None, typer.Option("-k", "--noise-steps", help="K; more is freer.")] = None,
-    fidelity: Annotated[float | None, typer.Option(help="0 … 1 instead of K; 1 is the most faithful.")] = None,
+    fidelity: Annotated[
+        str | None,
+        typer.Option(help="0 … 1 instead of K, 1 is the most faithful; auto: a K for each face, up to the recipe's."),
+    ] = None,
+    face: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this face, by its number in `heirloom faces`: 0; with its own person: 0=alice.safetensors; "
+            "or all but this: 2=keep. May be repeated."
+        ),
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(help="A face that is not found: left,top,right,bottom in pixels; and =… as for --face."),
+    ] = None,
     candidates: Annotated[
-        int, typer.Option(help="Results for each photo, 1 … 8; number 1 has the face likest to the photo's own.")
+        int, typer.Option(help="Results for each photo, 1 … 8; number 1 has the faces likest to the photo's own.")
     ] = 1,
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are face crops in FFHQ framing.")] = False,
-    native: Annotated[bool, typer.Option("--native", help="The prior's own size instead of the crop's.")] = False,
+    category: Annotated[
+        Category, typer.Option(help="cat, dog, other: what --box holds is restored, else the whole picture.")
+    ] = Category.PERSON,
+    colour: Annotated[
+        Colour, typer.Option(help="preserve: the photo's colours, grey stays grey; free: the prior's.")
+    ] = Colour.PRESERVE,
+    keep_metadata: Annotated[
+        Metadata, typer.Option(help="What goes along: the date and the camera, and where it was taken.")
+    ] = Metadata.ALL,
+    native: Annotated[
+        bool, typer.Option("--native", help="Faces of --crops, and --aligned photos, in the prior's own size.")
+    ] = False,
+    crops: Annotated[Path | None, typer.Option(help="A folder for each face by itself, before and after.")] = None,
+    layers: Annotated[
+        Path | None, typer.Option(help="A folder for each face's crop, mask and result, to finish by hand.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
     prior: Annotated[str | None, typer.Option(help="A prior's name or folder; default HEIRLOOM_PRIOR.")] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
@@ -48,12 +105,13 @@ def restore_command(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable report on standard output.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False,
 ) -> None:
-    """Restore photos: the largest face of each, at the size it has there."""
+    """Restore the faces of photos; all else stays as it is, and so does the format unless -o names another."""
     with json_errors(as_json):
-        if fidelity is not None and noise_steps is not None:
+        own_steps = fidelity == AUTO
+        if fidelity is not None and noise_steps is not None and not own_steps:
             raise InvalidRequestError("--fidelity and --noise-steps say the same thing.", "Give one of them.")
-        if fidelity is not None:
-            noise_steps = noise_steps_for(fidelity)
+        if fidelity is not None and not own_steps:
+            noise_steps = noise_steps_for(_number(fidelity))
         chosen_mode = mode or (Mode.PERSONAL if checkpoint or album else Mode.GENERATIVE)
         from core.pipeline.plan import carried_out, plan
         from core.pipeline.request import RestoreRequest
@@ -61,40 +119,54 @@ def restore_command(
 
         name = prior or prior_name()
         spec = describe_prior(name, home())
-        numbers = override(choose_recipe(recipe, chosen_mode, spec.resolution), {"restore.noise_steps": noise_steps})
+        changes = {"restore.noise_steps": noise_steps}
+        numbers = override(choose_recipe(recipe, chosen_mode, spec.resolution), changes)
+        wishes = wishes_of(face or [], box or [], len(photos))
+        named = checkpoints_of(wishes)
+        own = override(choose_recipe(None, Mode.PERSONAL, spec.resolution), changes) if named else None
         request = RestoreRequest(
-            photos=tuple(read_photo(path, aligned) for path in photos),
+            photos=tuple(replace(read_photo(path, aligned), faces=wishes) for path in photos),
             checkpoint=read_checkpoint(checkpoint) if checkpoint else None,
             album=read_photos(album, aligned=False) if album else (),
             candidates=candidates,
             seed=seed,
             native=native,
+            checkpoints=named,
+            personal_recipe=own,
+            category=category.value,
+            fidelity_auto=own_steps,
+            colour=colour.value,
+            keep_metadata=keep_metadata.value,
+            finder=face_finder(),
         )
+        targets = targets_of(photos, [photo.data for photo in request.photos], output, candidates, album, crops, layers)
+        request = replace(request, file_format=targets.file_format)
         calls = plan(request, numbers, spec)
         numbers = carried_out(request, numbers)
-        targets = output_paths(photos, output, candidates, album)
         where = open_device(device)
         from core.pipeline.checkpoint import check_fits, read_info
         from core.pipeline.run import run
 
         tuned = read_info(checkpoint) if checkpoint else None
+        for info in (*filter(None, [tuned]), *(read_info(data) for data in named.values())):
+            check_fits(info, spec)
+            warn_of_untuned_steps(numbers if own is None or info is tuned else own, info)
         if tuned is not None:
-            check_fits(tuned, spec)
             numbers = numbers.model_copy(update={"finetune": tuned.finetune})
-            warn_of_untuned_steps(numbers)
-        make_way(targets, is_folder(photos, output))
+        targets.make_way()
         loaded = open_prior(name, where, precision)
         if verbose:
             print_run(numbers, loaded, seed)
 
         report: dict[int, dict[str, Any]] = {}
         failures: list[HeirloomError] = []
+        wish = OutputWish(request.file_format, request.keep_metadata, request.colour, native)
 
         def on_photo(index: int, result: "PhotoResult") -> None:
-            report[index] = {"photo": str(photos[index]), **write_result(result, targets[index])}
-            if result.error is not None:
-                failures.append(result.error)
-                print_error(result.error, str(photos[index]))
+            label = str(photos[index])
+            written = write_result(request.photos[index].data, result, index, targets, wish)
+            report[index] = {"photo": label, **written}
+            failures.extend(_told(result, label))
 
         with ports_for(calls, quiet=as_json) as ports:
             result = run(calls, request, numbers, loaded, ports, on_photo, forget=True)
@@ -115,67 +187,27 @@ def restore_command(
         raise typer.Exit(exit_code_of(failures[0]))
 
 
-def is_folder(photos: list[Path], output: Path) -> bool:
-    """Whether `-o` names a folder: for several photos, or because its name is no picture's.
-
-    Raises:
-        InvalidRequestError: it is named as a picture that cannot be written, or as one where there are several photos.
-    """
-    suffix = output.suffix.lower()
-    if output.is_dir() or suffix not in FORMATS.keys() | OTHER_PICTURES:
-        return True
-    if suffix in OTHER_PICTURES:
-        raise InvalidRequestError(
-            f"{output} is named as a kind of picture that is not written here.",
-            f"End its name in {', '.join(FORMATS)}, or name a folder.",
-        )
-    if len(photos) > 1 and not output.exists():
-        raise InvalidRequestError(f"{output} is named as one picture, and there are several photos.", "Name a folder.")
-    return len(photos) > 1
+def _number(fidelity: str) -> float:
+    try:
+        return float(fidelity)
+    except ValueError as error:
+        raise InvalidRequestError(f"--fidelity {fidelity} is no number.", "Say 0 … 1, or auto.") from error
 
 
-def output_paths(photos: list[Path], output: Path, candidates: int, album: Path | None = None) -> list[list[Path]]:
-    """Where each photo's candidates go: one file, or a folder with one file a photo. Nothing is made yet.
-
-    Raises:
-        InvalidRequestError: from `is_folder`.
-        OutputUnwritableError: the place is a photo or one of the album, or no folder, or two photos share a name.
-    """
-    into_folder = is_folder(photos, output)
-    if into_folder and output.exists() and not output.is_dir():
-        raise OutputUnwritableError(f"{output} is a file, and there are several photos.", "Name a folder with -o.")
-    bases = [output / f"{photo.stem}.png" if into_folder else output for photo in photos]
-    if len(set(bases)) != len(bases):
-        twice = next(base.name for base in bases if bases.count(base) > 1)
-        raise OutputUnwritableError(f"Two photos would both become {twice}.", "Restore them into different folders.")
-    targets = [
-        [base if candidates == 1 else base.with_stem(f"{base.stem}-{number + 1}") for number in range(candidates)]
-        for base in bases
-    ]
-    originals = {photo.resolve() for photo in [*photos, *(album.rglob("*") if album else ())]}
-    for target in (path for paths in targets for path in paths):
-        if target.resolve() in originals:
-            raise OutputUnwritableError(
-                f"{target} is one of the photos.", "Photos are never overwritten: name another."
-            )
-    return targets
+def _told(result: "PhotoResult", label: str) -> list[HeirloomError]:
+    """Say what a person should know of a photo's result; what was asked for and not done is a failure."""
+    error = why_unrestored(result)
+    if error is not None:
+        print_error(error, label)
+        return [error]
+    for warning in result.warnings:
+        print_warning(warning, label)
+    return [face.error for face in result.faces if face.verdict is FaceVerdict.FAILED and face.error is not None]
 
 
-def make_way(targets: list[list[Path]], into_folder: bool) -> None:
-    """Make the results' folder where it may be made, and find out now that they can be written.
-
-    Raises:
-        OutputError: they cannot.
-    """
-    if into_folder:
-        make_folder(targets[0][0].parent)
-    for target in (path for paths in targets for path in paths):
-        check_writable(target)
-
-
-def warn_of_untuned_steps(recipe: Recipe) -> None:
+def warn_of_untuned_steps(recipe: Recipe, tuned: "CheckpointInfo") -> None:
     """Say in one line that a ready checkpoint was tuned below this K only; to go on is right, to be silent is not."""
-    below = recipe.finetune.timesteps_below if recipe.finetune is not None else None
+    below = tuned.finetune.timesteps_below
     if below is not None and recipe.restore.noise_steps > below:
         console.print(
             f"[yellow]warning[/] K is {recipe.restore.noise_steps}, and the checkpoint was tuned on timesteps below "
@@ -183,29 +215,3 @@ def warn_of_untuned_steps(recipe: Recipe) -> None:
             soft_wrap=True,
             highlight=False,
         )
-
-
-def write_result(result: "PhotoResult", targets: list[Path]) -> dict[str, Any]:
-    """Write a photo's candidates, and say what was written."""
-    if result.error is not None:
-        return {"error": error_as_json(result.error)}
-    outputs = []
-    for candidate, target in zip(result.candidates, targets, strict=True):
-        write_atomically(target, encode(candidate.image, FORMATS[target.suffix.lower()]))
-        outputs.append({"path": str(target), "scores": candidate.scores})
-    return {"outputs": outputs}
-
-
-def read_checkpoint(path: Path) -> bytes:
-    """A checkpoint's bytes, not looked at yet.
-
-    Raises:
-        CheckpointUnreadableError: no such file, or it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointUnreadableError(
-            f"The checkpoint {path} cannot be read: {error.strerror}.",
-            "`heirloom tune ALBUM -o FILE.safetensors` makes one.",
-        ) from error

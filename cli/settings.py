@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from core import logs
+from core.imaging.faces.open import FinderChoice
 from core.recipes.own import read_own_recipes
 from core.recipes.presets import Preset
 from core.settings import Settings, read_settings
@@ -32,6 +33,18 @@ def own_recipes() -> dict[str, Preset]:
     """
     path = read_settings().recipes_file
     return read_own_recipes(path) if path is not None else {}
+
+
+def face_finder() -> FinderChoice:
+    """HEIRLOOM_FACE_FINDER, and its file; looked at, so that a wrong one is not the first photo's fault.
+
+    Raises:
+        SettingsError: it cannot be opened.
+    """
+    settings = read_settings()
+    finder = FinderChoice(settings.face_finder, settings.yunet_model)
+    finder.check()
+    return finder
 
 
 def settings_with(**options: object) -> Settings:

@@ -16,6 +16,7 @@ from core.imaging.intake import decode_photo
 from core.imaging.resize import resize
 from core.pipeline.artifacts import pack
 from core.pipeline.expansion import NOISE_STEPS, numbers_of
+from core.pipeline.fidelity import choose_noise_steps
 from core.pipeline.found import FoundFace
 from core.pipeline.plan import StageCall, face_item
 from core.pipeline.request import RestoreRequest
@@ -55,8 +56,6 @@ def _of_photo(face: FoundFace, index: int, context: Context) -> bytes:
 
 def _noise_steps(face: FoundFace, index: int, context: Context) -> list[bytes]:
     """The K that this face needs."""
-    from core.pipeline.fidelity import choose_noise_steps
-
     request = context.request
     if not isinstance(request, RestoreRequest):
         raise TypeError("a tune request restores nothing")

@@ -18,7 +18,7 @@ def test_the_demo_leaves_before_restored_and_original_side_by_side(heirloom, tmp
     assert (code, out) == (0, ""), err
     assert "before, restored, and the original" in err
     pictures = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert pictures == {"photo.jpg", "restored.png", "before_after.png"}
+    assert pictures == {"photo.jpg", "restored.jpg", "before_after.png"}
     assert decode_photo((tmp_path / "demo" / "before_after.png").read_bytes()).shape == (384, 3 * 384, 3)
 
 
@@ -29,7 +29,7 @@ def test_the_demo_takes_what_restore_takes_and_reports_alike(heirloom, tmp_path)
     report = json.loads(out)
     assert report["seed"] == 5
     assert report["recipe"]["mode"] == "direct"
-    assert [entry["path"] for entry in report["photos"][0]["outputs"]] == [str(tmp_path / "demo" / "restored.png")]
+    assert [entry["path"] for entry in report["photos"][0]["outputs"]] == [str(tmp_path / "demo" / "restored.jpg")]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import time
 import zipfile
 
+import numpy as np
 import pytest
 
 from cli.progress import StageBars
@@ -31,11 +32,18 @@ def leftovers(folder):
     return [path.name for path in folder.rglob("*") if path.name.startswith(".heirloom")]
 
 
-def test_a_photo_becomes_one_restored_face_and_the_run_leaves_nothing_else(heirloom, pictures, tmp_path, home):
+def test_a_photo_is_written_whole_with_its_face_restored_and_the_run_leaves_nothing_else(
+    heirloom, pictures, tmp_path, home
+):
     code, _, err = heirloom("restore", pictures / "portrait.jpg", "-o", tmp_path / "restored.png", "--mode", "direct")
     assert code == 0, err
-    image = decode_photo((tmp_path / "restored.png").read_bytes())
-    assert image.shape[0] == image.shape[1] > 100
+    before = decode_photo((pictures / "portrait.jpg").read_bytes())
+    after = decode_photo((tmp_path / "restored.png").read_bytes())
+    changed = np.argwhere((before != after).any(axis=2))
+    assert after.shape == before.shape == (512, 512, 3)
+    assert len(changed) > 1_000
+    assert (changed.min(axis=0) > [10, 120]).all()
+    assert (changed.max(axis=0) < [260, 320]).all()
     assert list((home / "work").iterdir()) == []
 
 
@@ -145,9 +153,9 @@ WRONG = {
         "A checkpoint and an album were given",
     ),
     "a kind of picture that is not written": (
-        ["restore", "{p}/face0.png", "-o", "{t}/restored.tiff"],
+        ["restore", "{p}/face0.png", "-o", "{t}/restored.bmp"],
         2,
-        "End its name in .png, .jpg, .jpeg, .webp, or name a folder.",
+        "End its name in .jpg, .jpeg, .png, .webp, .tif, .tiff, .heic, .heif, or name a folder.",
     ),
     "one picture for several photos": (
         ["restore", "{p}/face0.png", "{p}/face1.png", "-o", "{t}/restored.png"],

@@ -110,9 +110,9 @@ def test_a_finished_photo_s_album_and_checkpoint_are_gone_while_the_next_one_run
     seen = []
     real = restore.write_result
 
-    def looking(result, targets):
+    def looking(*arguments):
         seen.append(sorted(path.name.partition("-")[0] for path in (home / "work").glob("*/finetune-*")))
-        return real(result, targets)
+        return real(*arguments)
 
     monkeypatch.setattr(restore, "write_result", looking)
     photos = [pictures / f"face{i}.png" for i in range(3)]

@@ -1,6 +1,9 @@
 import pytest
 
 from core.domain.errors import AlbumTooSmallError, InvalidRecipeError, InvalidRequestError
+from core.pipeline.expansion import PhotoFaces, align_calls, restoring_calls
+from core.pipeline.fates import Fates
+from core.pipeline.found import FoundFace, FoundFaces
 from core.pipeline.plan import carried_out, plan
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
 from core.recipes.schema import override
@@ -13,26 +16,48 @@ def stages(calls):
     return [call.stage for call in calls]
 
 
-def test_direct_aligns_restores_and_composites(aligned, recipe):
-    calls = plan(RestoreRequest(aligned[:2]), recipe("direct"), SPEC)
-    assert stages(calls) == ["align", "align", "restore", "composite", "composite"]
+def whole(request, numbers, spec=SPEC):
+    """The plan, and what comes of it when every photo is aligned: one face each."""
+    calls = list(plan(request, numbers, spec))
+    numbers = carried_out(request, numbers)
+    hashes = {(call.stage, item): key for call in calls for item, key in zip(call.items, call.hashes, strict=True)}
+    photos = []
+    for index, photo in enumerate(request.photos):
+        found = FoundFaces(64, 64, (FoundFace(0, "aligned"),))
+        aligned = align_calls(index, photo, found, request, numbers, spec)
+        hashes |= {("align", call.items[0]): call.hashes[0] for call in aligned}
+        calls += aligned
+        photos.append(PhotoFaces(index, found, Fates({}, {}, ()), {}))
+    rounds = [[photo] for photo in photos] if numbers.mode == "generative" else [photos]
+    for some in rounds:
+        calls += restoring_calls(some, request, numbers, spec, hashes)
+    return calls
+
+
+def test_direct_finds_aligns_restores_and_composites(aligned, recipe):
+    request = RestoreRequest(aligned[:2])
+    assert stages(plan(request, recipe("direct"), SPEC)) == ["detect", "composite"] * 2
+    added = whole(request, recipe("direct"))[4:]
+    assert stages(added) == ["align", "align", "restore", *["composite"] * 4]
+    last = [call for call in added if call.stage == "composite"]
+    assert [call.items[0] for call in last] == ["photo-0-face-0", "photo-0", "photo-1-face-0", "photo-1"]
 
 
 def test_generative_goes_photo_by_photo_with_the_album_in_batches(aligned, recipe):
-    calls = plan(RestoreRequest(aligned[:2]), recipe("generative"), SPEC)
-    one = ["align", "album", "album", "finetune", "restore", "composite"]
+    calls = whole(RestoreRequest(aligned[:2]), recipe("generative"))[6:]
+    one = ["album", "album", "finetune", "restore", "composite", "composite"]
     assert stages(calls) == one * 2
     assert [len(call.items) for call in calls if call.stage == "album"] == [2, 1, 2, 1]
 
 
 def test_personal_with_an_album_tunes_once_for_all_photos(aligned, recipe):
-    calls = plan(RestoreRequest(aligned[:2], album=aligned[2:]), recipe("personal"), SPEC)
+    calls = whole(RestoreRequest(aligned[:2], album=aligned[2:]), recipe("personal"))
     assert stages(calls).count("finetune") == 1
     assert stages(calls).count("curate") == 1
 
 
 def test_candidates_share_batches(aligned, recipe):
-    calls = plan(RestoreRequest(aligned[:2], candidates=3), recipe("direct", batch=4), SPEC)
+    calls = whole(RestoreRequest(aligned[:2], candidates=3), recipe("direct", batch=4))
     assert [len(call.items) for call in calls if call.stage == "restore"] == [4, 2]
 
 
@@ -49,7 +74,7 @@ def test_candidates_share_batches(aligned, recipe):
 )
 def test_a_hash_changes_exactly_with_what_decides_the_outcome(aligned, recipe, changes, request_changes, stage, same):
     def hashes(numbers, **more):
-        calls = plan(RestoreRequest(aligned[:1], **more), numbers, SPEC)
+        calls = whole(RestoreRequest(aligned[:1], **more), numbers)
         return next(call.hashes for call in calls if call.stage == stage)
 
     before, after = hashes(recipe("direct")), hashes(override(recipe("direct"), changes), **request_changes)
@@ -58,14 +83,14 @@ def test_a_hash_changes_exactly_with_what_decides_the_outcome(aligned, recipe, c
 
 def test_another_prior_another_hash(aligned, recipe):
     other = tiny_spec(sha256="2" * 64)
-    one, two = (plan(RestoreRequest(aligned[:1]), recipe("direct"), spec) for spec in (SPEC, other))
-    assert one[1].hashes != two[1].hashes
-    assert one[0].hashes == two[0].hashes
+    one, two = (whole(RestoreRequest(aligned[:1]), recipe("direct"), spec) for spec in (SPEC, other))
+    differing = {a.stage for a, b in zip(one, two, strict=True) if a.hashes != b.hashes}
+    assert differing == {"restore", "composite"}
 
 
 def test_a_label_is_not_part_of_a_hash(aligned, recipe):
     renamed = Photo("other name.png", aligned[0].data, aligned=True)
-    one, two = (plan(RestoreRequest((photo,)), recipe("direct"), SPEC) for photo in (aligned[0], renamed))
+    one, two = (whole(RestoreRequest((photo,)), recipe("direct")) for photo in (aligned[0], renamed))
     assert [call.hashes for call in one] == [call.hashes for call in two]
 
 
@@ -124,7 +149,7 @@ def test_what_was_tuned_already_or_on_the_whole_schedule_is_reported_as_it_is(al
 
 def test_an_album_photo_s_call_is_parted_into_halves_in_order(aligned, recipe):
     numbers = override(recipe("generative"), {"album.images": 5, "album.batch": 5})
-    (call,) = (call for call in plan(RestoreRequest(aligned[:1]), numbers, SPEC) if call.stage == "album")
+    (call,) = (call for call in whole(RestoreRequest(aligned[:1]), numbers) if call.stage == "album")
     first, second = call.halves()
     assert (*first.items, *second.items) == call.items
     assert (*first.hashes, *second.hashes) == call.hashes
@@ -133,8 +158,8 @@ def test_an_album_photo_s_call_is_parted_into_halves_in_order(aligned, recipe):
 
 
 def test_a_restoration_s_call_is_parted_with_its_photos_and_candidates(aligned, recipe):
-    calls = plan(RestoreRequest(aligned[:2], candidates=2), recipe("direct", batch=4), SPEC)
+    calls = whole(RestoreRequest(aligned[:2], candidates=2), recipe("direct", batch=4))
     (call,) = (call for call in calls if call.stage == "restore")
     second = call.halves()[1]
-    assert second.items == ("photo-1-0", "photo-1-1")
+    assert second.items == ("photo-1-face-0-0", "photo-1-face-0-1")
     assert (second.sources, second.candidates) == ((1, 1), (0, 1))
