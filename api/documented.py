@@ -64,6 +64,12 @@ def bytes_of(*media_types: str) -> Responses:
     }
 
 
+def picture(media_type: str) -> Responses:
+    """A small picture that is made here."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"description": "The picture", "content": content}}
+
+
 def form_or_json(
     form: type[BaseModel], body: type[BaseModel] | None = None, *, several: bool = False
 ) -> dict[str, Any]:

@@ -48,6 +48,12 @@ def download(request: Request, call: Call, ref: BlobRef, media_type: str | None,
     )
 
 
+def small_picture(content: bytes, media_type: str) -> Response:
+    """A picture that was made here, from memory; other people's proxies do not keep it."""
+    headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    return Response(content, 200, headers, media_type)
+
+
 def _knows(if_none_match: str, sha256: str) -> bool:
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_none_match.split(",")]
     return sha256 in tags or "*" in tags

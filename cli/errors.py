@@ -4,12 +4,15 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.markup import escape
 
 from cli.progress import console
 from core.domain.errors import (
+    AlbumMixedIdentityError,
+    AlbumTooSmallError,
     BadInputError,
     CancelledError,
     CheckpointError,
@@ -53,9 +56,12 @@ def print_warning(warning: HeirloomError, label: str) -> None:
     console.print(f"[yellow]warning[/] {escape(f'{label}: {warning}')}", soft_wrap=True, highlight=False)
 
 
-def error_as_json(error: HeirloomError) -> dict[str, str]:
-    """An error as programs read it."""
-    return {"code": error.code, "detail": error.message, "advice": error.advice}
+def error_as_json(error: HeirloomError) -> dict[str, Any]:
+    """An error as programs read it; where an album's photos were looked at, with the report on them."""
+    said: dict[str, Any] = {"code": error.code, "detail": error.message, "advice": error.advice}
+    if isinstance(error, AlbumTooSmallError | AlbumMixedIdentityError) and error.report is not None:
+        said["album"] = error.report.as_json()
+    return said
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from cli.album import album_command
 from cli.calibrate import calibrate_command
 from cli.db import db_app
 from cli.demo import demo_command
@@ -26,6 +27,7 @@ models_app.command("calibrate")(calibrate_command)
 app.command("restore")(restore_command)
 app.command("faces")(faces_command)
 app.command("tune")(tune_command)
+app.command("album")(album_command)
 app.command("recipes")(recipes_command)
 app.command("doctor")(doctor_command)
 app.command("demo")(demo_command)

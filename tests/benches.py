@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from skimage.data import astronaut
 
+from cli.demo_pictures import LIGHTS, lit, portrait
 from core.db import blobs, jobs
 from core.db.session import Database, now_of
 from core.db.tables import AlbumPhoto, Checkpoint, Job, JobEventRow, Restoration, StageOutput, Subject
@@ -41,9 +42,8 @@ def tiny_home(home: Path) -> PriorSpec:
 
 
 def portraits(count: int = 6, side: int = 256) -> list[bytes]:
-    """Different photos with one face, as somebody would send them."""
-    photo = np.ascontiguousarray(astronaut()[:400, 30:430])
-    return [encode(resize(np.roll(photo, 8 * number, axis=1), side), "png") for number in range(count)]
+    """Different photos of one face, at most ten, as somebody would send them."""
+    return [encode(resize(lit(portrait(), light), side), "png") for light in LIGHTS[:count]]
 
 
 def crops(count: int = 6) -> list[bytes]:
@@ -86,14 +86,14 @@ class Bench:
             blobs.mark_ready(session, ref)
         return ref
 
-    def add_subject(self) -> str:
+    def add_subject(self, category: str = "other") -> str:
         with self.database.write() as session:
             now = now_of(session)
             subject = Subject(
                 id=new_id(Prefix.SUBJECT),
                 owner_id=OWNER,
                 name="Nobody",
-                category="other",
+                category=category,
                 consent=None,
                 default_checkpoint_id=None,
                 created_at=now,

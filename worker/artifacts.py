@@ -1,8 +1,6 @@
 """The pipeline's ArtifactStore on stage_outputs and blobs: every put is one fenced transaction."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
@@ -10,10 +8,11 @@ from sqlalchemy.orm import Session
 from core.db import events
 from core.db.blobs import mark_ready
 from core.db.session import now_of
-from core.db.tables import AlbumPhoto, Job, StageOutput
+from core.db.tables import AlbumPhoto, Job, StageOutput, Subject
+from core.domain.curation import CurationReport
 from core.domain.errors import BlobDamagedError, BlobMissingError
 from core.domain.subject import PhotoStatus
-from core.pipeline.artifacts import unpack
+from core.pipeline.album_facts import unpack_report
 from core.storage.base import BlobRef, BlobStore, read_blob, write_blob
 from worker.fence import fenced
 from worker.held import HeldJob
@@ -101,7 +100,7 @@ class JobArtifacts:
             )
         )
         if key[0] == "curate":
-            write_album_report(session, job, unpack(data)[1]["report"], now)
+            write_album_report(session, job, unpack_report(data), now)
 
     def _drop(self, session: Session, key: tuple[str, str, str]) -> None:
         fenced(session, self._held)
@@ -116,21 +115,41 @@ class JobArtifacts:
         )
 
 
-def write_album_report(session: Session, job: Job, report: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Say of each photo whether it was kept, so that it can be read while the tuning runs.
+def write_album_report(session: Session, job: Job, report: CurationReport, now: datetime) -> None:
+    """Say of each photo whether it was kept, and of the album what it lacks: it can be read while the tuning runs.
+
+    A photo that its owner has taken out meanwhile stays out.
 
     Args:
         session: the transaction, behind its fence.
         job: the album's or the checkpoint's.
-        report: entries of `AlbumPhotoReport`, labelled with the photos' ids.
+        report: whose photos are labelled with their ids.
         now: the database's clock.
     """
-    for entry in report:
-        status = PhotoStatus.KEPT if entry["kept"] else PhotoStatus.LEFT_OUT
+    for photo in report.photos:
         session.execute(
             update(AlbumPhoto)
-            .where(AlbumPhoto.id == entry["label"], AlbumPhoto.owner_id == job.owner_id)
-            .values(status=status, code=entry["code"], reason=entry["reason"])
+            .where(AlbumPhoto.id == photo.label, AlbumPhoto.owner_id == job.owner_id, AlbumPhoto.include.is_(True))
+            .values(
+                status=PhotoStatus.KEPT if photo.kept else PhotoStatus.LEFT_OUT,
+                code=photo.code,
+                reason=photo.reason,
+                held_out=photo.held_out,
+                duplicate_of=photo.duplicate_of or None,
+                sureness=photo.sureness,
+                clear_pixels=photo.clear_pixels,
+                view=photo.view,
+                tilt=photo.tilt,
+                light=photo.light,
+                expression=photo.expression,
+                thumbnail=photo.thumbnail or None,
+                embedding=photo.embedding or None,
+            )
         )
-    kept = sum(bool(entry["kept"]) for entry in report)
-    events.append(session, job, "album_report", now, {"kept": kept, "left_out": len(report) - kept})
+    session.execute(
+        update(Subject)
+        .where(Subject.id == job.subject_id, Subject.owner_id == job.owner_id, Subject.deleted_at.is_(None))
+        .values(album_report=report.summary())
+    )
+    kept = len(report.kept)
+    events.append(session, job, "album_report", now, {"kept": kept, "left_out": len(report.photos) - kept})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.db.tables import AlbumPhoto, Blob, Checkpoint, Restoration
+from core.db.tables import AlbumPhoto, Blob, Checkpoint, Restoration, Subject
 from core.domain.errors import BlobMissingError, CheckpointNotReadyError, InvalidRequestError
 from core.domain.subject import CheckpointStatus
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
@@ -23,16 +23,17 @@ class Inputs:
         self._patience = patience
 
     def album(self, held: HeldJob) -> TuneRequest:
-        """The album a job is to look at; each photo is labelled with its id.
+        """The album a job is to look at, as its owner wanted it then; each photo is labelled with its id.
 
         Raises:
             InvalidRequestError: a photo of it was deleted.
             LeaseLostError: the job is not ours any more.
             StorageError: a photo's bytes are not there.
         """
-        refs = self._patience.read(held, lambda session: self._album_refs(session, held))
-        photos = tuple(Photo(photo_id, self._bytes(held, ref)) for photo_id, ref in refs)
-        return TuneRequest(photos, held.job.seed)
+        category, refs = self._patience.read(held, lambda session: self._album_refs(session, held))
+        insisted = set(held.job.options.get("insisted_ids", ()))
+        photos = tuple(Photo(name, self._bytes(held, ref), wanted=name in insisted) for name, ref in refs)
+        return TuneRequest(photos, held.job.seed, category)
 
     def photo(self, held: HeldJob) -> Photo:
         """The photo a job is to restore, with the job's own seed.
@@ -73,13 +74,15 @@ class Inputs:
     def _bytes(self, held: HeldJob, ref: BlobRef) -> bytes:
         return self._patience.repeat(held, lambda: read_blob(self._store, ref))
 
-    def _album_refs(self, session: Session, held: HeldJob) -> list[tuple[str, BlobRef]]:
+    def _album_refs(self, session: Session, held: HeldJob) -> tuple[str, list[tuple[str, BlobRef]]]:
         ids = list(held.job.options["photo_ids"])
         query = select(AlbumPhoto).where(AlbumPhoto.owner_id == held.owner_id, AlbumPhoto.id.in_(ids))
         rows = {row.id: row for row in session.scalars(query)}
-        if len(rows) != len(ids):
+        subject = session.get(Subject, held.job.subject_id)
+        if len(rows) != len(ids) or subject is None:
             raise InvalidRequestError("Photos of this album were deleted since.", "Send the album again.")
-        return [(row.id, BlobRef(row.owner_id, row.blob_sha256, row.size_bytes)) for row in map(rows.__getitem__, ids)]
+        photos = map(rows.__getitem__, ids)
+        return subject.category, [(row.id, BlobRef(row.owner_id, row.blob_sha256, row.size_bytes)) for row in photos]
 
     def _photo_ref(self, session: Session, held: HeldJob) -> BlobRef:
         row = session.get(Restoration, held.job.restoration_id)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core import logs
 from core.db.tables import Job
 from core.domain.errors import (
+    AlbumMixedIdentityError,
     AlbumTooSmallError,
     CancelledError,
     DrainedError,
@@ -201,12 +202,13 @@ class Runner:
 
     def _fail(self, members: Sequence[HeldJob], error: Exception) -> None:
         verdict = verdict_on(error)
-        report = error.report if isinstance(error, AlbumTooSmallError) else ()
+        report = error.report if isinstance(error, AlbumTooSmallError | AlbumMixedIdentityError) else None
 
         def write(session: Session, job: Job, now: datetime) -> None:
-            write_album_report(session, job, report, now)
+            if report is not None:
+                write_album_report(session, job, report, now)
 
-        self._leave(members, lambda held: self._endings.by_verdict(held, verdict, write if report else None))
+        self._leave(members, lambda held: self._endings.by_verdict(held, verdict, write))
 
     def _leave(self, members: Sequence[HeldJob], end: Callable[[HeldJob], None]) -> None:
         """End those that are still open; where even that cannot be written, the lease will run out."""

@@ -18,9 +18,10 @@ from api.documented import (
     accepted,
     bytes_of,
     form_or_json,
+    picture,
     problems,
 )
-from api.downloads import OCTETS, download
+from api.downloads import OCTETS, download, small_picture
 from api.guard import Guard, guarded
 from api.routing import GuardedRoute
 from api.schemas.album import AlbumForm, AlbumIn, AlbumOut, AlbumPhotoChange, AlbumPhotoOut
@@ -60,13 +61,12 @@ def _job(call: CallDep, session: Session, job_id: str) -> JobOut:
 def report(subject_id: Id, call: CallDep) -> Response:
     """The album, photo by photo: kept or left out, and why."""
     with call.read() as session:
-        photos = albums.report(session, call.owner_id, subject_id)
-        return call.answer(session, AlbumOut.of(subject_id, photos))
+        return call.answer(session, AlbumOut.of(*albums.report(session, call.owner_id, subject_id)))
 
 
 @router.patch("/{photo_id}", response_model=AlbumPhotoOut, responses=problems(*IDENTIFIED, *JSON_BODY))
 def include(subject_id: Id, photo_id: Id, body: AlbumPhotoChange, call: CallDep) -> Response:
-    """Take a photo into the next tunings, or leave it out of them."""
+    """Leave a photo out of the next tunings, take it in again, or insist on one that curation left out."""
     with call.write() as session:
         photo = albums.include(session, call.owner_id, subject_id, photo_id, body.include)
         return call.answer(session, AlbumPhotoOut.of(photo))
@@ -83,3 +83,15 @@ def image(subject_id: Id, photo_id: Id, request: Request, call: CallDep) -> Resp
     with call.read() as session:
         photo = albums.photo(session, call.owner_id, subject_id, photo_id)
     return download(request, call, albums.photo_ref(photo), None, photo.label)
+
+
+@router.get(
+    "/{photo_id}/thumbnail",
+    response_class=Response,
+    responses=picture("image/jpeg") | problems(*IDENTIFIED),
+)
+def thumbnail(subject_id: Id, photo_id: Id, call: CallDep) -> Response:
+    """The person's face in the photo, small; the whole photo where that is not in it."""
+    with call.read() as session:
+        content = albums.thumbnail(session, call.owner_id, subject_id, photo_id)
+    return small_picture(content, "image/jpeg")

@@ -36,6 +36,30 @@ class PriorRef(Answered):
     sha256: str
 
 
+class ScoredStepOut(Answered):
+    """How well held-out photos were restored after so many iterations."""
+
+    step: int = Field(description="0 is the prior before tuning.")
+    identity: float | None = Field(description="To the clean photos, 1 the same; null where the album is of nobody.")
+    psnr: float = Field(description="To the clean photos, in dB.")
+
+
+class CheckpointScores(Answered):
+    """What was measured while tuning."""
+
+    mean_loss: float | None
+    best_step: int | None = Field(description="Whose weights these are; null where no photo was held out.")
+    identity: float | None
+    psnr: float | None
+    curve: list[ScoredStepOut] = Field(description="Of all steps that were scored.")
+
+    @classmethod
+    def of(cls, scores: dict[str, Any]) -> Self:
+        """As they are stored; empty until the checkpoint is ready."""
+        single = {name: scores.get(name) for name in ("mean_loss", "best_step", "identity", "psnr")}
+        return cls(**single, curve=[ScoredStepOut(**one) for one in scores.get("curve", [])])
+
+
 class CheckpointLinks(Answered):
     """Where to go on."""
 
@@ -58,8 +82,8 @@ class CheckpointOut(Answered):
     album_sha256: str
     sha256: str | None = Field(description="Of the weights.")
     size_bytes: int | None
-    step: int | None
-    scores: dict[str, Any]
+    step: int | None = Field(description="Iterations that its weights have seen.")
+    scores: CheckpointScores
     created_at: Instant
     last_used_at: Instant | None
     expires_at: Instant | None
@@ -83,7 +107,7 @@ class CheckpointOut(Answered):
             sha256=checkpoint.blob_sha256,
             size_bytes=checkpoint.size_bytes,
             step=checkpoint.step,
-            scores=checkpoint.scores,
+            scores=CheckpointScores.of(checkpoint.scores),
             created_at=checkpoint.created_at,
             last_used_at=checkpoint.last_used_at,
             expires_at=checkpoint.expires_at,

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.db.tables import AlbumPhoto
+from core.domain.subject import PhotoStatus
 
 
 def insert(session: Session, photos: Sequence[AlbumPhoto]) -> None:
@@ -23,6 +24,22 @@ def photos_of(session: Session, owner_id: str, subject_id: str) -> Sequence[Albu
 def get(session: Session, owner_id: str, subject_id: str, photo_id: str) -> AlbumPhoto | None:
     """One photo of a subject's album."""
     query = select(AlbumPhoto).where(AlbumPhoto.owner_id == owner_id, AlbumPhoto.subject_id == subject_id)
+    return session.scalars(query.where(AlbumPhoto.id == photo_id)).first()
+
+
+def references(session: Session, owner_id: str, subject_id: str) -> list[bytes]:
+    """Embeddings of the album's kept photos, each 128 float32, little-endian: who is who in other photos.
+
+    Biometric: they are for the moment's comparison, and are kept nowhere else.
+    """
+    query = select(AlbumPhoto.embedding).where(AlbumPhoto.owner_id == owner_id, AlbumPhoto.subject_id == subject_id)
+    query = query.where(AlbumPhoto.status == PhotoStatus.KEPT, AlbumPhoto.embedding.is_not(None))
+    return [bytes(one) for one in session.scalars(query.order_by(AlbumPhoto.id)) if one is not None]
+
+
+def thumbnail(session: Session, owner_id: str, subject_id: str, photo_id: str) -> bytes | None:
+    """A photo's thumbnail, JPEG; None where it was not looked at yet, or could not be opened."""
+    query = select(AlbumPhoto.thumbnail).where(AlbumPhoto.owner_id == owner_id, AlbumPhoto.subject_id == subject_id)
     return session.scalars(query.where(AlbumPhoto.id == photo_id)).first()
 
 

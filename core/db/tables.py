@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, TextClause, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from core.db.types import BigId, Instant, Json
 
@@ -32,6 +32,16 @@ class Base(DeclarativeBase):
 
 def _owner() -> Mapped[str]:
     return mapped_column(ID, ForeignKey("owners.id"), index=True)
+
+
+def _flag() -> Mapped[bool]:
+    """Off by default, also for versions that do not know the column."""
+    return mapped_column(Boolean, default=False, server_default=text("false"))
+
+
+def _word() -> Mapped[str]:
+    """Empty by default, as `_flag`."""
+    return mapped_column(String(16), default="", server_default=text("''"))
 
 
 def _index(name: str, *columns: str | TextClause, where: str) -> Index:
@@ -113,13 +123,20 @@ class Subject(Base):
     category: Mapped[str] = mapped_column(String(16))
     consent: Mapped[dict[str, Any] | None]
     default_checkpoint_id: Mapped[str | None] = mapped_column(ID)
+    album_report: Mapped[dict[str, Any] | None]
+    """Of the last look at the album: sureness, coverage, advice."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 
 
 class AlbumPhoto(Base):
-    """One photo of a subject's album, and what became of it."""
+    """One photo of a subject's album, and what became of it.
+
+    `insisted`: its owner wants it although curation left it out. Thumbnail (at most 16 kB) and embedding (128 float32
+    of the person's face: biometric) are kept in the row, because they are to be gone with it in the same moment; a blob
+    is swept up to a day later. Queries of the album do not load them.
+    """
 
     __tablename__ = "album_photos"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -132,6 +149,18 @@ class AlbumPhoto(Base):
     status: Mapped[str] = mapped_column(String(16))
     code: Mapped[str] = mapped_column(String(64), default="")
     reason: Mapped[str] = mapped_column(Text, default="")
+    insisted: Mapped[bool] = _flag()
+    held_out: Mapped[bool] = _flag()
+    duplicate_of: Mapped[str | None] = mapped_column(ID)
+    sureness: Mapped[float | None] = mapped_column(Float)
+    clear_pixels: Mapped[float | None] = mapped_column(Float)
+    view: Mapped[str] = _word()
+    tilt: Mapped[str] = _word()
+    light: Mapped[str] = _word()
+    expression: Mapped[str] = _word()
+    thumbnail: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    has_thumbnail: Mapped[bool] = column_property(thumbnail.is_not(None))
+    embedding: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     created_at: Mapped[datetime]
 
 

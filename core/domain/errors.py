@@ -31,7 +31,10 @@ Each error says what happened (`message`) and what to do next (`advice`). None k
 exit codes: the edges map `code` in one table each.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.domain.curation import CurationReport
 
 
 class HeirloomError(Exception):
@@ -110,22 +113,22 @@ class AlbumTooSmallError(BadInputError):
     """Too few usable photos to tune on.
 
     Attributes:
-        report: photo by photo, where they were looked at: what `core.pipeline.request.AlbumPhotoReport` holds.
+        report: on the album, where its photos were looked at.
     """
 
     code = "album_too_small"
-    report: tuple[dict[str, Any], ...] = ()
+    report: "CurationReport | None" = None
 
 
 class AlbumMixedIdentityError(BadInputError):
     """No one person is in most of the album's photos, so that nobody can say whose album it is.
 
     Attributes:
-        report: photo by photo, as for `AlbumTooSmallError`.
+        report: on the album.
     """
 
     code = "album_mixed_identity"
-    report: tuple[dict[str, Any], ...] = ()
+    report: "CurationReport | None" = None
 
 
 class InvalidRequestError(BadInputError):

@@ -31,8 +31,9 @@ class CheckpointInfo:
         finetune: the numbers it was tuned with.
         seed: the request's.
         album_sha256: of the anchors it was tuned on.
-        step: iterations done.
-        scores: what was measured while tuning, e.g. the mean loss.
+        step: iterations that its weights have seen.
+        scores: what was measured while tuning: `mean_loss`; and where photos were held out, `best_step` with its
+            `identity` and `psnr`, and the whole `curve`, see `core.pipeline.scoring`.
     """
 
     prior_sha256: str
@@ -41,7 +42,7 @@ class CheckpointInfo:
     seed: int
     album_sha256: str
     step: int
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For reports; the numbers it was tuned with stand in the report's recipe."""
@@ -92,10 +93,31 @@ def read_info(source: Path | bytes) -> CheckpointInfo:
             seed=int(metadata["seed"]),
             album_sha256=metadata["album_sha256"],
             step=int(metadata["step"]),
-            scores={name: float(value) for name, value in scores.items()},
+            scores=_checked(scores),
         )
     except (KeyError, ValueError, TypeError, AttributeError, ValidationError) as error:
         raise CheckpointUnreadableError(f"{name} has damaged metadata.", "Tune the album again.") from error
+
+
+def _checked(scores: dict[str, Any]) -> dict[str, Any]:
+    """Numbers, and the curve.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is none of that.
+    """
+    checked: dict[str, Any] = {name: _number(value) for name, value in scores.items() if name != "curve"}
+    if "best_step" in scores:
+        checked["best_step"] = int(scores["best_step"])
+    if "curve" in scores:
+        checked["curve"] = [
+            {"step": int(one["step"]), "identity": _number(one["identity"]), "psnr": _number(one["psnr"])}
+            for one in scores["curve"]
+        ]
+    return checked
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def check_fits(info: CheckpointInfo, spec: PriorSpec) -> None:

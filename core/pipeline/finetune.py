@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from core.diffusion.process import add_noise
 from core.diffusion.seeds import derive_seed, image_generator
 from core.diffusion.transfer import to_device
 from core.domain.errors import CancelledError, CheckpointError
-from core.pipeline.artifacts import pack, unpack
 from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
+from core.pipeline.scoring import Scorer, scored_steps
+from core.pipeline.tuning_state import Tuning, restored, saved
 from core.priors.adapters import tunable_copy, tuned_parameters, tuned_state
 from core.priors.compiled import compile_for_tuning, compiling_pays
 from core.priors.diffusers_unet import UNetPrior
@@ -37,11 +39,12 @@ def finetune(
     save_state: Callable[[bytes], None],
     save_every_seconds: float = SAVE_EVERY_SECONDS,
     compiled: bool | None = None,
+    scorer: Scorer | None = None,
 ) -> bytes:
     """Tune a prior on anchors; raw weights are kept, not an average (method.md, section 4).
 
     Everything random at an iteration is drawn from (seed, iteration), so a resumed run repeats the uninterrupted
-    one: bit for bit on a CPU with equal threads.
+    one: bit for bit on a CPU with equal threads. Scoring draws nothing of it.
 
     Args:
         prior: left untouched.
@@ -54,6 +57,8 @@ def finetune(
         save_state: keeps the resume state.
         save_every_seconds: how often.
         compiled: whether to compile the network first; None: where it pays.
+        scorer: scores some steps on held-out photos, and the best one's weights are the checkpoint's; without it, the
+            last one's.
 
     Returns:
         A subject checkpoint's bytes.
@@ -68,37 +73,51 @@ def finetune(
     # On CUDA one kernel updates all weights, without temporary copies of them.
     fused = prior.device.type == "cuda"
     optimizer = torch.optim.AdamW(parameters.values(), lr=recipe.learning_rate, weight_decay=0.0, fused=fused)
-    iteration, losses = 0, _LossSum()
+    tuning = Tuning()
     if (state := load_state()) is not None:
-        iteration, losses.total = _load_resume_state(state, parameters, optimizer)
+        tuning = restored(state, parameters, optimizer)
     tuned.network.train()
     forwards = 3 * recipe.iterations * recipe.batch
     if compiled or (compiled is None and compiling_pays(prior.device, forwards)):
         compile_for_tuning(tuned, recipe.batch)
+    steps = scored_steps(recipe.iterations, recipe.scorings) if scorer is not None else ()
     saved_at = time.monotonic()
-    on_step(iteration)
 
-    while iteration < recipe.iterations:
+    def report() -> None:
+        try:
+            on_step(tuning.iteration)
+        except CancelledError:
+            if tuning.iteration:
+                save_state(saved(tuning, parameters, optimizer))
+            raise
+
+    def score() -> None:
+        if scorer is not None and tuning.iteration in steps and not tuning.is_scored(tuning.iteration):
+            with _for_inference(tuned):
+                scored = scorer(tuned, tuning.iteration, report)
+            tuning.take(scored, tuned_state(tuned, recipe.method))
+
+    report()
+    score()
+    while tuning.iteration < recipe.iterations:
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * (1.0 - iteration / recipe.iterations)
-        loss = _iteration_loss(tuned, images, recipe, seed, iteration)
+            group["lr"] = recipe.learning_rate * (1.0 - tuning.iteration / recipe.iterations)
+        loss = _iteration_loss(tuned, images, recipe, seed, tuning.iteration)
         gradients = torch.autograd.grad(loss, list(parameters.values()))
         for parameter, gradient in zip(parameters.values(), gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
-        losses.add(loss)
-        iteration += 1
-        try:
-            on_step(iteration)
-        except CancelledError:
-            save_state(_resume_state(iteration, losses.sum(), parameters, optimizer))
-            raise
-        if iteration < recipe.iterations and time.monotonic() - saved_at > save_every_seconds:
-            save_state(_resume_state(iteration, losses.sum(), parameters, optimizer))
+        tuning.losses.add(loss)
+        tuning.iteration += 1
+        report()
+        score()
+        if tuning.iteration < recipe.iterations and time.monotonic() - saved_at > save_every_seconds:
+            save_state(saved(tuning, parameters, optimizer))
             saved_at = time.monotonic()
 
-    tensors = tuned_state(tuned, recipe.method)
-    mean_loss = losses.sum() / recipe.iterations
+    best = tuning.best_step()
+    tensors = tuned_state(tuned, recipe.method) if tuning.best is None else tuning.best
+    mean_loss = tuning.losses.sum() / recipe.iterations
     _check_finite(mean_loss, tensors)
     info = CheckpointInfo(
         prior_sha256=prior.spec.sha256,
@@ -106,10 +125,35 @@ def finetune(
         finetune=recipe,
         seed=seed,
         album_sha256=album_sha256,
-        step=iteration,
-        scores={"mean_loss": mean_loss},
+        step=tuning.iteration if best is None else best.step,
+        scores={"mean_loss": mean_loss} | _scores(tuning),
     )
     return checkpoint_bytes(info, tensors)
+
+
+@contextmanager
+def _for_inference(tuned: UNetPrior) -> Iterator[None]:
+    """Without dropout, and not compiled: that was done for the tuning's own batch, with gradients."""
+    compiled, tuned.compiled_network = tuned.compiled_network, None
+    tuned.network.eval()
+    try:
+        yield
+    finally:
+        tuned.network.train()
+        tuned.compiled_network = compiled
+
+
+def _scores(tuning: Tuning) -> dict[str, Any]:
+    best = tuning.best_step()
+    if best is None:
+        return {}
+    named = best.as_json()
+    return {
+        "best_step": named["step"],
+        "identity": named["identity"],
+        "psnr": named["psnr"],
+        "curve": [scored.as_json() for scored in tuning.curve],
+    }
 
 
 def _check_finite(mean_loss: float, tensors: dict[str, Tensor]) -> None:
@@ -141,24 +185,6 @@ def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, se
     return training_loss(output, x0, noise, t, tuned.schedule, tuned.parameterization).total.mean()
 
 
-class _LossSum:
-    """Adds up losses in the order they came, and waits for the device only when the sum is asked for."""
-
-    def __init__(self) -> None:
-        self.total = 0.0
-        self._waiting: list[Tensor] = []
-
-    def add(self, loss: Tensor) -> None:
-        self._waiting.append(loss.detach())
-
-    def sum(self) -> float:
-        if self._waiting:
-            for value in torch.stack(self._waiting).tolist():
-                self.total += value
-        self._waiting.clear()
-        return self.total
-
-
 def anchor_indices(count: int, batch: int, seed: int, iteration: int) -> Tensor:
     """Which anchors an iteration sees: shuffled anew each time all were seen, so that none is left out.
 
@@ -177,40 +203,3 @@ def anchor_indices(count: int, batch: int, seed: int, iteration: int) -> Tensor:
         epoch: torch.randperm(count, generator=image_generator(seed, "anchors", epoch)) for epoch in sorted(epochs)
     }
     return torch.stack([order[p // count][p % count] for p in positions])
-
-
-def _resume_state(
-    iteration: int, loss_sum: float, parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
-) -> bytes:
-    arrays: dict[str, np.ndarray] = {}
-    for name, parameter in parameters.items():
-        moments: dict[str, Any] = optimizer.state[parameter]
-        arrays[f"weight/{name}"] = parameter.detach().cpu().numpy()
-        arrays[f"first/{name}"] = moments["exp_avg"].cpu().numpy()
-        arrays[f"second/{name}"] = moments["exp_avg_sq"].cpu().numpy()
-    return pack(arrays, {"iteration": iteration, "loss_sum": loss_sum})
-
-
-def _load_resume_state(
-    state: bytes, parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
-) -> tuple[int, float]:
-    arrays, values = unpack(state)
-    iteration = int(values["iteration"])
-    fused = bool(optimizer.defaults["fused"])
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(torch.from_numpy(arrays[f"weight/{name}"]))
-            optimizer.state[parameter] = {
-                # Where AdamW itself counts: beside the weights if fused, else on the CPU.
-                "step": torch.tensor(float(iteration), device=parameter.device if fused else "cpu"),
-                "exp_avg": _like(arrays[f"first/{name}"], parameter),
-                "exp_avg_sq": _like(arrays[f"second/{name}"], parameter),
-            }
-    return iteration, float(values["loss_sum"])
-
-
-def _like(array: np.ndarray, parameter: torch.nn.Parameter) -> Tensor:
-    """An optimizer moment with its parameter's memory layout, so that resumed sums run in the same order."""
-    moment = torch.empty_like(parameter, requires_grad=False)
-    moment.copy_(torch.from_numpy(array))
-    return moment

@@ -12,7 +12,7 @@ from typing import TypeVar
 from core.domain.errors import AlbumTooSmallError, InvalidRecipeError, InvalidRequestError
 from core.domain.mode import Mode
 from core.domain.subject import MIN_ALBUM_PHOTOS
-from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.pipeline.request import RestoreRequest, TuneRequest
 from core.pipeline.wishes import check_wishes, every_face_names_its_own
 from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
@@ -121,14 +121,14 @@ def plan(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec)
     if isinstance(request, TuneRequest):
         if recipe.finetune is None:
             raise InvalidRecipeError("Tuning needs a recipe with a finetune part.", "Choose a personal recipe.")
-        return tuple(_tune_calls(request.album, recipe, spec, request.seed))
+        return tuple(_tune_calls(request, recipe, spec))
     _check_request(request, recipe)
     check_wishes(request, recipe)
     if request.personal_recipe is not None:
         check_recipe(request.personal_recipe, spec)
     calls: list[StageCall] = []
     if recipe.mode is Mode.PERSONAL and request.album:
-        calls = _tune_calls(request.album, recipe, spec, request.seed)
+        calls = _tune_calls(request, recipe, spec)
     return (*calls, *_photo_calls(request, recipe, spec))
 
 
@@ -159,7 +159,7 @@ def _photo_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) -> li
     """For each photo, what comes first and what comes last; what lies between depends on the faces that are found."""
     numbers = recipe.model_copy(update={"restore": recipe.restore.model_copy(update={"batch": 1})})
     own = request.personal_recipe.digest() if request.personal_recipe else ""
-    tuned = [sha256_of(request.checkpoint or b""), *(photo.sha256 for photo in request.album)]
+    tuned = [sha256_of(request.checkpoint or b""), *(f"{photo.sha256}:{photo.wanted}" for photo in request.album)]
     tuned += [f"{key}:{sha256_of(data)}" for key, data in sorted(request.checkpoints.items())]
     known = [f"{key}:{sha256_of(vectors.tobytes())}" for key, vectors in sorted(request.references.items())]
     wanted = (request.candidates, request.native, request.fidelity_auto, request.colour)
@@ -176,19 +176,23 @@ def _photo_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) -> li
     return calls
 
 
-def _align_call(photo: Photo, index: int) -> StageCall:
-    return StageCall("align", (f"album-{index}",), (hash_of("align", photo.sha256),), sources=(index,))
-
-
-def _tune_calls(album: Sequence[Photo], recipe: Recipe, spec: PriorSpec, seed: int) -> list[StageCall]:
+def _tune_calls(request: RestoreRequest | TuneRequest, recipe: Recipe, spec: PriorSpec) -> list[StageCall]:
+    album, tuning = request.album, recipe.finetune
     if len(album) < MIN_ALBUM_PHOTOS:
         raise AlbumTooSmallError(
             f"The album has {_count(len(album))}; tuning needs at least {MIN_ALBUM_PHOTOS}.",
             "About twenty varied photos of the person are best; with none, restore in the generative mode.",
         )
-    aligned = [_align_call(photo, index) for index, photo in enumerate(album)]
-    curated = hash_of("curate", spec.resolution, *(call.hashes[0] for call in aligned))
-    tuned = hash_of("finetune", curated, recipe.finetune.digest() if recipe.finetune else "", spec.sha256, seed)
+    looked_at = [
+        hash_of("look", photo.sha256, request.category, request.finder.name, spec.resolution) for photo in album
+    ]
+    aligned = [StageCall("align", (f"album-{index}",), (key,), sources=(index,)) for index, key in enumerate(looked_at)]
+    scored = tuning is not None and tuning.scorings > 0
+    wanted = [int(photo.wanted) for photo in album]
+    curated = hash_of("curate", spec.resolution, request.category, scored, wanted, *looked_at)
+    # Held-out photos are restored from K: it decides which step is the best.
+    noise_steps = recipe.restore.noise_steps if scored else 0
+    tuned = hash_of("finetune", curated, tuning.digest() if tuning else "", noise_steps, spec.sha256, request.seed)
     needs = tuple(("align", call.items[0]) for call in aligned)
     return [
         *aligned,

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from core.domain.curation import CurationReport
 from core.domain.errors import HeirloomError
 from core.domain.face import Box, FaceVerdict, FaceWish
 from core.imaging.colour import Colour
@@ -33,6 +34,7 @@ class Photo:
         seed: of everything random about this photo; None: the request's. So photos of several requests share a batch.
         faces: what is asked of single faces; None: every face found, alike. Faces that nothing is said of are restored
             if another one is to be kept, and left as they are if only faces to be restored are named.
+        wanted: of an album's photo: a person insists on it, whatever curation thinks of a face that can be restored.
     """
 
     label: str
@@ -40,6 +42,7 @@ class Photo:
     aligned: bool = False
     seed: int | None = None
     faces: tuple[FaceWish, ...] | None = None
+    wanted: bool = False
 
     @cached_property
     def sha256(self) -> str:
@@ -54,10 +57,14 @@ class TuneRequest:
     Attributes:
         album: the person's photos.
         seed: of everything random.
+        category: person, cat, dog or other: of a person faces are found and told apart.
+        finder: what finds people's faces.
     """
 
     album: tuple[Photo, ...]
     seed: int = 0
+    category: str = "person"
+    finder: FinderChoice = field(default_factory=FinderChoice)
 
 
 @dataclass(frozen=True)
@@ -194,38 +201,17 @@ class PhotoResult:
 
 
 @dataclass(frozen=True)
-class AlbumPhotoReport:
-    """Whether an album photo was kept.
-
-    Attributes:
-        label: the photo's.
-        kept: used for tuning.
-        code: why not: an error's code, or "duplicate"; empty if kept.
-        reason: the same for people.
-    """
-
-    label: str
-    kept: bool
-    code: str = ""
-    reason: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json` and the REST API."""
-        return {"label": self.label, "kept": self.kept, "code": self.code, "reason": self.reason}
-
-
-@dataclass(frozen=True)
 class Result:
     """What a run made.
 
     Attributes:
         photos: one for each requested photo, in their order; none where `on_photo` took them.
         checkpoint: a subject checkpoint's bytes, where one was tuned from an album.
-        album: the album report, where there was an album.
+        album: what curation says of the album, where there was one.
         seconds: per stage, measured; only what was really run.
     """
 
     photos: tuple[PhotoResult, ...] = ()
     checkpoint: bytes | None = field(default=None, repr=False)
-    album: tuple[AlbumPhotoReport, ...] = ()
+    album: CurationReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)

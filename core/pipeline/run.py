@@ -4,8 +4,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from core.domain.curation import CurationReport
 from core.domain.errors import AlbumTooSmallError, BadInputError, CheckpointError, HeirloomError
 from core.domain.mode import Mode
+from core.pipeline.album_facts import unpack_report
 from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.expansion import NOISE_STEPS, PhotoFaces, align_calls, restoring_calls, without
@@ -13,7 +15,7 @@ from core.pipeline.fates import decide
 from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
 from core.pipeline.plan import SUBJECT, StageCall, carried_out, face_item, photo_item
 from core.pipeline.ports import ArtifactStore, Ports
-from core.pipeline.request import AlbumPhotoReport, PhotoResult, RestoreRequest, Result, TuneRequest
+from core.pipeline.request import PhotoResult, RestoreRequest, Result, TuneRequest
 from core.pipeline.results import photo_result
 from core.pipeline.stages import HANDLERS, Constrain, Context
 from core.priors.diffusers_unet import UNetPrior
@@ -54,6 +56,7 @@ def run(
 
     Raises:
         AlbumTooSmallError: too few of the album's photos can be used.
+        AlbumMixedIdentityError: nobody can say whose album it is.
         CheckpointError: the request's own checkpoint cannot be used, or a tuning on its album diverged.
         CancelledError: from `ports.cancel`; the same call goes on later.
         OutputError: the store is full or not writable.
@@ -240,8 +243,7 @@ def _forget(index: int, calls: Iterable[StageCall], store: ArtifactStore) -> Non
                 store.discard(call.stage, item, key)
 
 
-def _album_report(context: Context) -> tuple[AlbumPhotoReport, ...]:
+def _album_report(context: Context) -> CurationReport | None:
     if ("curate", SUBJECT) not in context.hashes:
-        return ()
-    _, values = unpack(context.output("curate", SUBJECT))
-    return tuple(AlbumPhotoReport(**entry) for entry in values["report"])
+        return None
+    return unpack_report(context.output("curate", SUBJECT))

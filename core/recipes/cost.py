@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from core.domain.mode import Mode
+from core.domain.subject import MOST_HELD_OUT
 from core.recipes.schema import AlbumRecipe, Recipe, RestoreRecipe
 
 TRAINING_FORWARDS = 3
@@ -23,13 +25,22 @@ class Cost:
 
 
 def cost_of(recipe: Recipe) -> Cost:
-    """Forwards for one photo and one candidate, tuning included."""
-    tune = recipe.finetune
+    """Forwards for one photo and one candidate, tuning included; at most, as to the photos that score the tuning."""
     return Cost(
         album=_album_forwards(recipe.album) if recipe.album else 0,
-        finetune=tune.iterations * tune.batch * TRAINING_FORWARDS if tune else 0,
+        finetune=_tuning_forwards(recipe),
         restore=_network_calls(recipe.restore.noise_steps, recipe.restore),
     )
+
+
+def _tuning_forwards(recipe: Recipe) -> int:
+    """A person's tuning with its scoring, of the untuned prior too, on as many photos as can be held out."""
+    tune = recipe.finetune
+    if tune is None:
+        return 0
+    scored = tune.scorings + 1 if recipe.mode is Mode.PERSONAL and tune.scorings else 0
+    scoring = scored * min(tune.scoring_steps, recipe.restore.noise_steps) * MOST_HELD_OUT
+    return tune.iterations * tune.batch * TRAINING_FORWARDS + scoring
 
 
 def _network_calls(noise_steps: int, recipe: AlbumRecipe | RestoreRecipe) -> int:

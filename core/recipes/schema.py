@@ -69,6 +69,9 @@ class FinetuneRecipe(_Frozen):
             Restoration from K never visits t ≥ K, so a quick recipe spends nothing there. Where the K of a request
             that tunes is higher, K is taken instead, so that no timestep is visited untuned.
         flips: mirror anchors at random; the authors do not, faces are not symmetric.
+        scorings: how often a person's held-out photos are restored to score the tuning, evenly up to its last
+            iteration; the best step is kept. 0: never, no photo is held out and the last step is kept.
+        scoring_steps: network calls of such a restoration.
     """
 
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 3_000
@@ -78,6 +81,8 @@ class FinetuneRecipe(_Frozen):
     rank: Annotated[int, Field(ge=1, le=256)] = 16
     timesteps_below: Steps | None = None
     flips: bool = False
+    scorings: Annotated[int, Field(ge=0, le=20)] = 4
+    scoring_steps: Annotated[int, Field(ge=1, le=100)] = 8
 
 
 class RestoreRecipe(_Frozen):

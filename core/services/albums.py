@@ -12,7 +12,7 @@ from core.domain.errors import ConsentMissingError, InvalidRequestError, NotFoun
 from core.domain.ids import Prefix, new_id
 from core.domain.job import JobKind
 from core.domain.mode import Mode
-from core.domain.subject import Category, PhotoStatus
+from core.domain.subject import EXCLUDED, Category, PhotoStatus
 from core.imaging.signature import kinds
 from core.recipes.schema import Recipe
 from core.services import checkpoints, subjects
@@ -123,7 +123,7 @@ def _naming_files(job: Job, order: AlbumOrder) -> Job:
 def _look_only(
     session: Session, subject: Subject, photos: Sequence[AlbumPhoto], recipe: Recipe, offer: Offer, seed: int
 ) -> Job:
-    options = {"tune": False, "photo_ids": [photo.id for photo in photos]}
+    options = {"tune": False} | checkpoints.job_options(photos)
     order = Order(JobKind.ALBUM, recipe, offer.prior, seed, 0, options, {"subject_id": subject.id})
     return enqueue(session, subject.owner_id, order)
 
@@ -143,19 +143,18 @@ def _joining(session: Session, subject: Subject, photos: Sequence[NewPhoto]) -> 
             "About twenty varied photos are best: send fewer.",
             pointer="/file",
         )
-    usable = sum(photo.include and photo.status != PhotoStatus.LEFT_OUT for photo in there)
+    usable = sum(map(checkpoints.may_be_kept, there))
     checkpoints.refuse_too_small(usable + sum(photo.media_type is not None for photo in joining))
     return joining
 
 
-def report(session: Session, owner_id: str, subject_id: str) -> Sequence[AlbumPhoto]:
-    """The album, photo by photo: kept or left out, and why.
+def report(session: Session, owner_id: str, subject_id: str) -> tuple[Subject, Sequence[AlbumPhoto]]:
+    """The subject, with what its album lacks, and the album, photo by photo: kept or left out, and why.
 
     Raises:
         NotFoundError: no such subject.
     """
-    subjects.get(session, owner_id, subject_id)
-    return albums.photos_of(session, owner_id, subject_id)
+    return subjects.get(session, owner_id, subject_id), albums.photos_of(session, owner_id, subject_id)
 
 
 def photo(session: Session, owner_id: str, subject_id: str, photo_id: str) -> AlbumPhoto:
@@ -172,17 +171,39 @@ def photo(session: Session, owner_id: str, subject_id: str, photo_id: str) -> Al
 
 
 def include(session: Session, owner_id: str, subject_id: str, photo_id: str, wanted: bool) -> AlbumPhoto:
-    """Take a photo into the next tunings, or leave it out of them.
+    """Leave a photo out of the next tunings, take it in again, or insist on one that curation left out.
+
+    What was taken out by its owner is looked at anew when it comes back. What curation left out, and is wanted all the
+    same, is kept next time if it shows a face that can be restored.
 
     Raises:
         NotFoundError: no such subject, or none of its photos.
     """
     subjects.get(session, owner_id, subject_id, lock=True)
     found = photo(session, owner_id, subject_id, photo_id)
-    if wanted and not found.include and found.status == PhotoStatus.LEFT_OUT:
-        found.status, found.code, found.reason = PhotoStatus.PENDING, "", ""  # to be looked at anew
-    found.include = wanted
+    if not wanted:
+        found.include, found.insisted, found.held_out = False, False, False
+        found.status, found.code, found.reason = PhotoStatus.LEFT_OUT, EXCLUDED, "Its owner left it out."
+    elif found.status == PhotoStatus.LEFT_OUT:
+        found.insisted = found.include
+        found.include = True
+        found.status, found.code, found.reason = PhotoStatus.PENDING, "", ""
     session.flush()
+    return found
+
+
+def thumbnail(session: Session, owner_id: str, subject_id: str, photo_id: str) -> bytes:
+    """A photo's thumbnail, JPEG: the person's face, or the whole photo where that is not in it.
+
+    Raises:
+        NotFoundError: no such subject, none of its photos, or nobody has looked at it yet.
+    """
+    subjects.get(session, owner_id, subject_id)
+    found = albums.thumbnail(session, owner_id, subject_id, photo_id)
+    if found is None:
+        raise NotFoundError(
+            "There is no thumbnail of this photo.", "Wait until the album's job has looked at it; GET …/image shows it."
+        )
     return found
 
 

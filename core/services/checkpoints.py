@@ -14,7 +14,7 @@ from core.domain.errors import AlbumTooSmallError, CheckpointNotReadyError, Conf
 from core.domain.ids import Prefix, new_id
 from core.domain.job import JobKind, JobStatus
 from core.domain.mode import Mode
-from core.domain.subject import MIN_ALBUM_PHOTOS, CheckpointStatus, PhotoStatus
+from core.domain.subject import FINAL_CODES, MIN_ALBUM_PHOTOS, CheckpointStatus, PhotoStatus
 from core.imaging.signature import kinds
 from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
@@ -76,14 +76,14 @@ def tune(
         seed: of everything random.
         kind: album or checkpoint: what the job is called.
     """
-    identity = _identity(photos, recipe, prior, seed)
+    identity = _identity(subject, photos, recipe, prior, seed)
     known = checkpoints.by_identity(session, subject.owner_id, subject.id, identity)
     if known is not None:
         job = jobs.get(session, subject.owner_id, known.job_id) if known.job_id else None
         if known.status == CheckpointStatus.READY or is_being_made(known, job):
             return Tuning(known, job, new=False)
     checkpoint = known or checkpoints.insert(session, _place(session, subject, photos, recipe, prior, seed, identity))
-    options: dict[str, object] = {"photo_ids": [photo.id for photo in photos]}
+    options = job_options(photos)
     order = Order(
         kind=kind,
         recipe=recipe,
@@ -109,13 +109,26 @@ def included(photos: Sequence[AlbumPhoto]) -> list[AlbumPhoto]:
     return [photo for photo in photos if photo.include]
 
 
+def job_options(photos: Sequence[AlbumPhoto]) -> dict[str, object]:
+    """What an album's job has to know of its photos: which, and on which of them their owner insists."""
+    return {
+        "photo_ids": [photo.id for photo in photos],
+        "insisted_ids": [photo.id for photo in photos if photo.insisted],
+    }
+
+
+def may_be_kept(photo: AlbumPhoto) -> bool:
+    """Whether a photo is wanted, and nothing in itself is known to speak against it."""
+    return photo.include and not (photo.status == PhotoStatus.LEFT_OUT and photo.code in FINAL_CODES)
+
+
 def check_size(photos: Sequence[AlbumPhoto]) -> None:
     """Refuse an album of which it is known that it cannot be enough.
 
     Raises:
-        AlbumTooSmallError: fewer included photos, not left out before, than a tuning needs.
+        AlbumTooSmallError: fewer photos that may be kept than a tuning needs.
     """
-    refuse_too_small(sum(photo.status != PhotoStatus.LEFT_OUT for photo in photos))
+    refuse_too_small(sum(map(may_be_kept, photos)))
 
 
 def refuse_too_small(usable: int) -> None:
@@ -132,10 +145,13 @@ def refuse_too_small(usable: int) -> None:
         )
 
 
-def _identity(photos: Sequence[AlbumPhoto], recipe: Recipe, prior: PriorSpec, seed: int) -> str:
+def _identity(subject: Subject, photos: Sequence[AlbumPhoto], recipe: Recipe, prior: PriorSpec, seed: int) -> str:
     carried_out = recipe.tuned_up_to_k().finetune
     tuning = carried_out.digest() if carried_out is not None else ""
-    parts = [[photo.blob_sha256 for photo in photos], tuning, prior.sha256, seed]
+    # Held-out photos are restored from K, which decides the step that is kept.
+    scored_from = recipe.restore.noise_steps if carried_out is not None and carried_out.scorings else 0
+    named = [[photo.blob_sha256, photo.insisted] for photo in photos]
+    parts = [named, subject.category, tuning, scored_from, prior.sha256, seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -159,7 +159,7 @@ def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
         jobs_cancelled=len(cancelled),
         files_left=tuple(files.present(session, owner_id, used)),
     )
-    subject.name, subject.consent, subject.default_checkpoint_id = "", None, None
+    subject.name, subject.consent, subject.default_checkpoint_id, subject.album_report = "", None, None, None
     subject.updated_at = subject.deleted_at = now
     session.flush()
     return receipt

@@ -2,31 +2,19 @@
 
 import io
 import zipfile
-from functools import cache
 
-import cv2
 import numpy as np
-from skimage.data import astronaut, coffee
+from skimage.data import coffee
 
+from cli.demo_pictures import LIGHTS, lit, portrait
 from core.imaging.degrade import degrade
 from core.imaging.intake import encode
 
 
-@cache
-def portrait() -> np.ndarray:
-    """A whole photo with one face, [400, 400, 3] uint8."""
-    return np.ascontiguousarray(astronaut()[:400, 30:430])
-
-
 def album_photos(count: int = 6) -> dict[str, bytes]:
-    """Different pictures of the same person: light, turn and size vary."""
-    photos = {}
-    for number in range(count):
-        turn = cv2.getRotationMatrix2D((200, 150), 6 * (number - count // 2), 1.0 + 0.05 * number)
-        turned = cv2.warpAffine(portrait(), turn, (400, 400), borderMode=cv2.BORDER_REFLECT_101)
-        lit = np.clip(turned.astype(np.float32) * (0.8 + 0.07 * number), 0, 255).astype(np.uint8)
-        photos[f"photo-{number}.jpg"] = encode(lit, "jpeg", 92)
-    return photos
+    """Different pictures of the same person, at most ten, so unlike that curation takes none for another's copy."""
+    lights = LIGHTS[:count]
+    return {f"photo-{number}.jpg": encode(lit(portrait(), light), "jpeg", 90) for number, light in enumerate(lights)}
 
 
 def degraded_photos(count: int) -> list[bytes]:

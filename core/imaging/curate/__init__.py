@@ -4,12 +4,10 @@
 `curate` is the last two in one.
 """
 
-from core.imaging.curate.advice import Advice
+from core.domain.curation import Advice, Coverage, CurationReport, PhotoVerdict
 from core.imaging.curate.candidate import AlbumCandidate, CandidateFace, candidate_of
-from core.imaging.curate.coverage import Coverage
 from core.imaging.curate.curate import curate, decide
 from core.imaging.curate.facts import FaceFacts, PhotoFacts, describe
-from core.imaging.curate.report import CurationReport, PhotoVerdict
 from core.imaging.curate.thresholds import CurationThresholds
 
 __all__ = [

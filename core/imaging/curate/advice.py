@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from core.imaging.curate.coverage import Coverage
+from core.domain.curation import Advice, Coverage
 from core.imaging.curate.thresholds import CurationThresholds
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -21,20 +20,11 @@ _LEFT_OUT = {
 }
 """By the code of what was left out; `{n}` becomes how many photos, with its verb."""
 
+_NONE_HELD_OUT = (
+    "With fewer than {n} photos none is held out, so that the tuning is not scored and its last step is kept."
+)
+
 _VERBS = {"other_person": ("does", "do")}
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing to do.
-
-    Attributes:
-        code: stable, snake_case.
-        text: a sentence for the person whose album it is.
-    """
-
-    code: str
-    text: str
 
 
 def advice_for(codes: Sequence[str], kept: int, coverage: Coverage, limits: CurationThresholds) -> tuple[Advice, ...]:
@@ -55,7 +45,10 @@ def advice_for(codes: Sequence[str], kept: int, coverage: Coverage, limits: Cura
         photos = "photo" if missing == 1 else "photos"
         advice.append(Advice("more_photos", f"{_count(missing).capitalize()} more {photos} would help."))
     if kept >= limits.least_photos:
-        advice += _variety(kept, coverage, limits)
+        if limits.held_out_share and not limits.held_out(kept):
+            advice.append(Advice("none_held_out", _NONE_HELD_OUT.format(n=_count(limits.first_held_out))))
+        if coverage.views:
+            advice += _variety(kept, coverage, limits)
     counted = Counter(codes)
     for code, (name, text) in _LEFT_OUT.items():
         if counted[code]:

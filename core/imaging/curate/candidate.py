@@ -34,7 +34,7 @@ class AlbumCandidate:
         faces: all plausible ones, because in a group photo the person need not be the largest.
         picture: the whole photo, small, [h, w, 3] uint8: its thumbnail where no face is chosen.
         problem: why it could not be opened; then there are no faces.
-        wanted: a person insists on it: it is kept if it has any face at all.
+        wanted: a person insists on it: it is kept if it has a face that can be restored.
     """
 
     label: str

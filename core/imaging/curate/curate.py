@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.domain.curation import Coverage, CurationReport, PhotoVerdict
 from core.domain.errors import AlbumMixedIdentityError, AlbumTooSmallError
 from core.imaging.curate.advice import advice_for
 from core.imaging.curate.candidate import AlbumCandidate
@@ -13,7 +14,6 @@ from core.imaging.curate.duplicates import moments_of
 from core.imaging.curate.facts import FaceFacts, PhotoFacts, describe
 from core.imaging.curate.held_out import choose_held_out
 from core.imaging.curate.majority import Majority, majority_of
-from core.imaging.curate.report import CurationReport, PhotoVerdict
 from core.imaging.curate.sift import sift
 from core.imaging.curate.thresholds import DEFAULT, CurationThresholds
 from core.imaging.curate.verdict import first_verdict
@@ -36,13 +36,15 @@ def curate(
     Returns:
         The report; an album on which nothing can be tuned has its refusal in it (`CurationReport.require_usable`).
     """
-    return decide([describe(photo) for photo in photos], resolution, limits, person)
+    return decide([describe(photo, person) for photo in photos], resolution, limits, person)
 
 
 def decide(
     photos: Sequence[PhotoFacts], resolution: int, limits: CurationThresholds = DEFAULT, person: bool = True
 ) -> CurationReport:
     """Compare photos that `describe` measured; see `curate`."""
+    if not person:  # without embeddings beside them, only hashes that nearly agree say anything
+        limits = replace(limits, moment_bits=limits.copy_bits)
     majority = _majority(photos, limits) if person else None
     mixed = majority is not None and majority.doubt != ""
     verdicts = [first_verdict(place, photo, majority, limits) for place, photo in enumerate(photos)]
@@ -52,15 +54,18 @@ def decide(
     faces = [_face(photos[place], verdicts[place]) for place in kept]
     for number in choose_held_out(faces, limits):
         verdicts[kept[number]] = replace(verdicts[kept[number]], held_out=True)
-    coverage = coverage_of(faces, limits)
+    coverage = coverage_of(faces, limits) if person else Coverage()
     codes = [verdict.code for verdict in verdicts if not verdict.kept]
-    return CurationReport(
+    report = CurationReport(
         photos=tuple(verdicts),
         sureness=1.0 if majority is None else majority.sureness,
         coverage=coverage,
         advice=() if mixed else advice_for(codes, len(kept), coverage, limits),
         refusal=_refusal(verdicts, majority, len(kept), limits),
     )
+    if report.refusal is not None:
+        report.refusal.report = report
+    return report
 
 
 def _majority(photos: Sequence[PhotoFacts], limits: CurationThresholds) -> Majority:
@@ -76,23 +81,19 @@ def _face(photo: PhotoFacts, verdict: PhotoVerdict) -> FaceFacts:
 def _refusal(
     verdicts: Sequence[PhotoVerdict], majority: Majority | None, kept: int, limits: CurationThresholds
 ) -> AlbumTooSmallError | AlbumMixedIdentityError | None:
-    error: AlbumTooSmallError | AlbumMixedIdentityError
     if majority is not None and majority.doubt:
-        error = AlbumMixedIdentityError(
+        return AlbumMixedIdentityError(
             _MIXED[majority.doubt].format(percent=round(100 * majority.share)),
             "Send photos of one person; in group photos that person should be the one who is in most of them.",
         )
-    elif kept < limits.least_photos:
+    if kept < limits.least_photos:
         reasons = sorted({verdict.reason for verdict in verdicts if not verdict.kept and verdict.reason})
-        error = AlbumTooSmallError(
+        return AlbumTooSmallError(
             f"Only {kept} of the album's {len(verdicts)} photos can be used; {limits.least_photos} are needed. "
             + " ".join(reasons[:3]),
             "Add clear photos of the person, about twenty in varied pose and light.",
         )
-    else:
-        return None
-    error.report = tuple(verdict.as_json() for verdict in verdicts)
-    return error
+    return None
 
 
 _MIXED = {

@@ -19,11 +19,12 @@ def choose_held_out(faces: Sequence[FaceFacts], limits: CurationThresholds) -> t
     Returns:
         Places in `faces`, rising; none where fewer than seven photos were kept.
     """
-    count = min(limits.most_held_out, int(limits.held_out_share * len(faces)))
-    by_yaw = sorted(range(len(faces)), key=lambda place: (faces[place].pose.yaw, faces[place].vector.tobytes()))
+    count = limits.held_out(len(faces))
+    names = [face.vector.tobytes() + face.bits.tobytes() for face in faces]
+    by_yaw = sorted(range(len(faces)), key=lambda place: (faces[place].pose.yaw, names[place]))
     chosen = []
     for number in range(count):
         group = by_yaw[number * len(faces) // count : (number + 1) * len(faces) // count]
-        group.sort(key=lambda place: (-faces[place].clear_pixels, faces[place].vector.tobytes()))
+        group.sort(key=lambda place: (-faces[place].clear_pixels, names[place]))
         chosen.append(group[len(group) // 4 if number % 2 == 0 else len(group) // 2])
     return tuple(sorted(chosen))

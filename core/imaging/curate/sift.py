@@ -7,9 +7,9 @@ kept the best of them are taken in; only what holds hardly any detail is left ou
 from collections.abc import Sequence
 from dataclasses import replace
 
+from core.domain.curation import PhotoVerdict
 from core.imaging.curate.duplicates import alike
 from core.imaging.curate.facts import FaceFacts, PhotoFacts
-from core.imaging.curate.report import PhotoVerdict
 from core.imaging.curate.thresholds import CurationThresholds
 
 _WANTED, _FIRM, _SOFT = range(3)
@@ -40,10 +40,10 @@ def sift(
     for place in best_first:
         verdict, face, weak = sifted[place], faces[place], weakness[place]
         twin = next((other for other in kept if alike(face, faces[other], limits)), None)
-        if rank(place) == _WANTED:
-            verdict = replace(verdict, reason="Kept because somebody asked for it.")
-        elif not face.restorable:
+        if not face.restorable:
             verdict = _out(verdict, "face_too_small", "The eyes are less than 12 pixels apart.")
+        elif rank(place) == _WANTED:
+            verdict = replace(verdict, reason="Kept because somebody asked for it.")
         elif twin is not None:
             label = sifted[twin].label
             verdict = replace(_out(verdict, "duplicate", _DUPLICATE), duplicate_of=label)

@@ -1,8 +1,9 @@
 """Every number that curation decides by, with the photos it was measured on."""
 
+import math
 from dataclasses import dataclass
 
-from core.domain.subject import MIN_ALBUM_PHOTOS
+from core.domain.subject import MIN_ALBUM_PHOTOS, MOST_HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class CurationThresholds:
             albums have 0.72 … 0.93. Coarse, as people's mouths differ.
         one_sided_share: of the kept photos; where more are alike in pose, light or expression, advice says so.
         wished_photos: the paper tunes on about twenty.
-        held_out_share, most_held_out: how many photos are kept from tuning to score it.
+        held_out_share, most_held_out: how many photos are kept from tuning to score it; a share of 0 holds none out.
     """
 
     least_photos: int = MIN_ALBUM_PHOTOS
@@ -92,7 +93,16 @@ class CurationThresholds:
     one_sided_share: float = 0.85
     wished_photos: int = 20
     held_out_share: float = 0.15
-    most_held_out: int = 8
+    most_held_out: int = MOST_HELD_OUT
+
+    def held_out(self, kept: int) -> int:
+        """How many of so many kept photos are held out."""
+        return min(self.most_held_out, int(self.held_out_share * kept))
+
+    @property
+    def first_held_out(self) -> int:
+        """The fewest kept photos of which one is held out."""
+        return math.ceil(1 / self.held_out_share)
 
 
 DEFAULT = CurationThresholds()

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from core.domain.curation import PhotoVerdict
 from core.imaging.curate.facts import PhotoFacts
 from core.imaging.curate.majority import Majority
 from core.imaging.curate.recognise import recognise
-from core.imaging.curate.report import PhotoVerdict
 from core.imaging.curate.thresholds import CurationThresholds
 
 
@@ -24,7 +24,7 @@ def first_verdict(place: int, photo: PhotoFacts, majority: Majority | None, limi
     if not photo.faces:
         return replace(nothing, code="no_face_detected", reason="No face was found in the photo.")
     if majority is None or majority.person is None:
-        return _seen(photo, 0, limits, sureness=None, kept=True)
+        return _first(photo, limits, recognised=majority is not None)
     found = recognise(place, photo, majority.person, limits)
     seen = _seen(photo, found.face, limits, found.sureness, kept=False)
     if majority.doubt:
@@ -36,6 +36,12 @@ def first_verdict(place: int, photo: PhotoFacts, majority: Majority | None, limi
         words = "No face in the photo is that of the album's person."
         return replace(nothing, code="other_person", reason=words, sureness=0.0)
     return replace(seen, code="person_unsure", reason="The face may be the person's, but that is not sure enough.")
+
+
+def _first(photo: PhotoFacts, limits: CurationThresholds, *, recognised: bool) -> PhotoVerdict:
+    """The first face counts where there is nobody to be told from others; of an animal pose and light are not known."""
+    seen = _seen(photo, 0, limits, sureness=None, kept=True)
+    return seen if recognised else replace(seen, view="", tilt="", light="", expression="", embedding=b"")
 
 
 def _seen(
@@ -53,6 +59,7 @@ def _seen(
         light=facts.light.kind(limits),
         expression=facts.expression.kind(limits),
         thumbnail=facts.thumbnail,
+        embedding=facts.vector.astype("<f4").tobytes(),
     )
 
 

@@ -7,12 +7,10 @@ from core.imaging.align import (
     MIN_CROP_PIXELS,
     align_face,
     aligned_crop,
-    largest_face_crop,
     part_of,
 )
 from core.imaging.detail import grid_level
 from core.imaging.embedding import embed_aligned
-from core.imaging.intake import decode_photo
 from core.imaging.resize import resize
 from core.pipeline.artifacts import pack
 from core.pipeline.expansion import NOISE_STEPS, numbers_of
@@ -20,14 +18,15 @@ from core.pipeline.fidelity import choose_noise_steps
 from core.pipeline.found import FoundFace
 from core.pipeline.plan import StageCall, face_item
 from core.pipeline.request import RestoreRequest
+from core.pipeline.stages import look
 from core.pipeline.stages.context import Context
 from core.pipeline.wishes import PERSON
 
 
 def handle(call: StageCall, context: Context) -> list[bytes]:
-    """Cut a face out of a photo to be restored, or the largest one out of a photo of the album."""
+    """Cut a face out of a photo to be restored, or look at a photo of the album."""
     if not call.faces:
-        return _of_album(call, context)
+        return look.handle(call, context)
     index, n = call.sources[0], call.faces[0]
     found = context.found(index)
     if call.items[0] != face_item(index, n):
@@ -62,12 +61,3 @@ def _noise_steps(face: FoundFace, index: int, context: Context) -> list[bytes]:
     photo = resize(context.crop(index, face.n), context.prior.spec.resolution)
     most = numbers_of(face, request, context.recipe).noise_steps
     return [pack({}, {NOISE_STEPS: choose_noise_steps(context.prior, photo, most)})]
-
-
-def _of_album(call: StageCall, context: Context) -> list[bytes]:
-    photo = context.photo("album", call.sources[0])
-    image = decode_photo(photo.data, context.limits)
-    context.ports.progress.report(call.stage, call.items[0], *context.place(call))
-    if photo.aligned:
-        return [pack({"crop": aligned_crop(image)})]
-    return [pack({"crop": largest_face_crop(image, context.finder).crop})]

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from core.domain.errors import CheckpointError, HeirloomError
-from core.imaging.faces import DlibFaceFinder, FaceFinder
+from core.domain.subject import Category
 from core.imaging.intake import Limits
 from core.imaging.original.reading import read_original
 from core.pipeline.artifacts import unpack
@@ -38,7 +38,6 @@ class Context:
         failed: faces that cannot be restored, as (photo, number), and why; the others go on.
         photos: what is known of each photo's faces, by index.
         limits: on what is decoded.
-        finder: of the faces in an album's photos.
         constrain: makes the prior that a checkpoint constrains; a caller may have it ready.
     """
 
@@ -51,7 +50,6 @@ class Context:
     failed: dict[tuple[int, int], HeirloomError] = field(default_factory=dict)
     photos: dict[int, PhotoFaces] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    finder: FaceFinder = field(default_factory=DlibFaceFinder)
     constrain: Constrain = apply_checkpoint
     _working: tuple[int, np.ndarray] | None = None
     _constrained: tuple[str, UNetPrior] | None = None
@@ -79,6 +77,11 @@ class Context:
             self._constrained = None  # free the old one before the new one is made
             self._constrained = (key, self.constrain(self.prior, checkpoint))
         return self._constrained[1]
+
+    @property
+    def person(self) -> bool:
+        """Whether the request is about a person: an animal's or a thing's face is nobody's."""
+        return self.request.category == Category.PERSON
 
     def photo(self, kind: str, index: int) -> Photo:
         """A photo of the request, by its kind ("photo" or "album") and place."""

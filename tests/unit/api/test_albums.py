@@ -31,9 +31,10 @@ def test_an_album_makes_one_job_that_looks_and_tunes(api):
     assert (report["pending"], report["kept"], report["left_out"]) == (4, 0, 0)
     with api.database.read() as session:
         row = session.get_one(Job, job["id"])
-        assert row.options == {"tune": True, "photo_ids": [photo["id"] for photo in report["photos"]]}
+        named = [photo["id"] for photo in report["photos"]]
+        assert row.options == {"tune": True, "photo_ids": named, "insisted_ids": []}
         assert row.checkpoint_id == job["checkpoint_id"]
-        assert row.cost_forwards == 250 * 4 * 3
+        assert row.cost_forwards == 250 * 4 * 3 + 5 * 8 * 8, "the tuning, and eight photos restored five times"
     assert api.doorbell.rings == 1
 
 

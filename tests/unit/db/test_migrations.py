@@ -33,7 +33,7 @@ def _schema(database: Database) -> list[tuple[object, ...]]:
 def _normalised(row: tuple[object, ...]) -> tuple[object, ...]:
     """The order of a table's columns and constraints, which a migration may choose, does not count."""
     return tuple(
-        tuple(sorted(part.strip() for part in re.split(r",\s*\n|\(\n|\n\)", value)))
+        tuple(sorted(part.strip() for part in re.split(r",\s*(?![^()]*\))|\(\n|\n\)", value)))
         if isinstance(value, str)
         else value
         for value in row

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from skimage.data import astronaut
 
+from cli.demo_pictures import LIGHTS, lit, portrait
+from core.imaging.align import align_face, largest_face_crop
+from core.imaging.faces import DlibFaceFinder
 from core.imaging.intake import encode
-from core.imaging.resize import resize
 from core.pipeline.request import Photo
 from core.recipes.schema import build_recipe
 from tests.fakes import tiny_prior
@@ -11,9 +12,9 @@ from tests.fakes import tiny_prior
 
 @pytest.fixture(scope="session")
 def crops() -> list[np.ndarray]:
-    """Six different square pictures of a face, [64, 64, 3]."""
-    face = np.ascontiguousarray(astronaut()[10:266, 90:346])
-    return [resize(np.roll(face, 6 * i, axis=1), 64) for i in range(6)]
+    """Six different pictures of one face in FFHQ framing, [64, 64, 3]."""
+    alignment = largest_face_crop(portrait(), DlibFaceFinder()).alignment
+    return [align_face(lit(portrait(), light), alignment, 64) for light in LIGHTS[:6]]
 
 
 @pytest.fixture(scope="session")

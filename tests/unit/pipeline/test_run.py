@@ -39,7 +39,7 @@ def test_native_gives_the_prior_s_own_size(aligned, prior, recipe):
 
 def test_personal_tunes_on_the_album_and_its_checkpoint_restores_the_same(aligned, prior, recipe):
     tuned = go(TuneRequest(aligned[1:]), recipe("personal"), prior)
-    assert [entry.kept for entry in tuned.album] == [True] * 5
+    assert [photo.kept for photo in tuned.album.photos] == [True] * 5
     once = images(go(RestoreRequest(aligned[:1], checkpoint=tuned.checkpoint), recipe("personal"), prior))
     both = images(go(RestoreRequest(aligned[:1], album=aligned[1:]), recipe("personal"), prior))
     direct = images(go(RestoreRequest(aligned[:1]), recipe("direct"), prior))
@@ -114,7 +114,7 @@ def test_an_album_s_report_says_why_photos_were_left_out(aligned, prior, recipe)
         Photo("broken.png", b"\x89PNG broken", aligned=True),
         Photo("wall.png", encode(np.full((120, 120, 3), 90, np.uint8))),
     )
-    report = go(TuneRequest(album), recipe("personal"), prior).album
+    report = go(TuneRequest(album), recipe("personal"), prior).album.photos
     assert [entry.code for entry in report[4:]] == ["duplicate", report[5].code, "no_face_detected"]
     assert report[5].code in ("image_unreadable", "unsupported_format")
     assert all(entry.reason for entry in report[4:])
@@ -124,7 +124,7 @@ def test_an_album_with_too_few_usable_photos_says_how_many_and_why(aligned, prio
     album = (aligned[0], aligned[0], *(Photo(f"{i}", b"rubbish", aligned=True) for i in range(3)))
     with pytest.raises(AlbumTooSmallError, match=r"Only 1 of the album's 5 photos") as caught:
         go(TuneRequest(album), recipe("personal"), prior)
-    assert [entry["kept"] for entry in caught.value.report] == [True, False, False, False, False]
+    assert [photo.kept for photo in caught.value.report.photos] == [True, False, False, False, False]
 
 
 class Counting(NoProgress):

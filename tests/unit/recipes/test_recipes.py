@@ -20,10 +20,11 @@ def test_the_paper_s_numbers_are_the_paper_s():
 
 
 def test_the_paper_s_costs_are_those_of_the_design():
-    # method.md, section 5: 3,200 + 640 forwards for the album, 36,000 and 60,000 for tuning, 200 to restore.
+    # method.md, section 5: 3,200 + 640 forwards for the album, 36,000 and 60,000 for tuning, 200 to restore; and, to
+    # score a personal tuning, eight photos are restored five times in eight steps.
     generative, personal = cost_of(preset("paper-generative").recipe), cost_of(preset("paper-personal").recipe)
     assert (generative.album, generative.finetune, generative.restore) == (3_840, 36_000, 200)
-    assert (personal.album, personal.finetune) == (0, 60_000)
+    assert (personal.album, personal.finetune) == (0, 60_000 + 320)
     assert generative.total == 40_040
 
 

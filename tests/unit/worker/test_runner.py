@@ -1,7 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
-from core.db.tables import AlbumPhoto, CandidateRow, Checkpoint, Restoration, Subject
+from core.db import albums
+from core.db.tables import AlbumPhoto, CandidateRow, Checkpoint, Job, Restoration, Subject
 from core.imaging.intake import decode_photo, encode
 from core.pipeline.checkpoint import read_info
 from core.storage.base import BlobRef, read_blob
@@ -36,7 +38,7 @@ def test_an_album_becomes_a_checkpoint_and_photos_that_waited_are_restored_with_
 
 
 def test_the_album_s_report_can_be_read_while_the_tuning_runs(bench, worker):
-    subject = bench.add_subject()
+    subject = bench.add_subject("person")
     good = bench.add_album(subject, portraits(3))
     (bad,) = bench.add_album(subject, [encode(np.full((120, 120, 3), 90, np.uint8))])
     album = bench.add_tuning(subject, [*good, bad], tiny_recipe("personal", finetune={"iterations": 40}))
@@ -51,7 +53,42 @@ def test_the_album_s_report_can_be_read_while_the_tuning_runs(bench, worker):
     assert {seen[photo].status for photo in good} == {"kept"}
     assert (seen[bad].status, seen[bad].code) == ("left_out", "no_face_detected")
     assert seen[bad].reason
+    assert seen[good[0]].view
     assert "album_report" in bench.events(album)
+    with bench.database.read() as session:
+        rows = {row.id: row for row in session.query(AlbumPhoto)}
+        assert all(64 < len(decode_photo(rows[photo].thumbnail)) <= 128 for photo in good)
+        vectors = [np.frombuffer(one, "<f4") for one in albums.references(session, OWNER, subject)]
+    assert [vector.shape for vector in vectors] == [(128,)] * 3
+    assert max(np.linalg.norm(vectors[0] - vector) for vector in vectors) < 0.6
+    assert bench.row(Subject, subject).album_report["coverage"]["views"]
+
+
+def test_an_album_of_several_people_fails_and_says_so_photo_by_photo(bench, worker, monkeypatch):
+    seen = iter(range(8))
+    monkeypatch.setattr("core.imaging.curate.facts.embed_aligned", lambda _: np.eye(128)[next(seen)])
+    subject = bench.add_subject("person")
+    photos = bench.add_album(subject, portraits(4))
+    album = bench.add_tuning(subject, photos)
+    worker.loop.run_until_empty()
+    assert bench.job(album).error["code"] == "album_mixed_identity"
+    assert {bench.row(AlbumPhoto, photo).code for photo in photos} == {"album_mixed_identity"}
+    with bench.database.read() as session:
+        assert albums.references(session, OWNER, subject) == []
+
+
+def test_a_photo_that_its_owner_took_out_meanwhile_stays_out_and_one_that_was_insisted_on_comes_in(bench, worker):
+    subject = bench.add_subject()
+    picture = decode_photo(portraits(4)[3])
+    softer = encode(cv2.GaussianBlur(picture, (0, 0), 1.0), "png")
+    *photos, copy = bench.add_album(subject, [*portraits(4), softer])
+    album = bench.add_tuning(subject, [*photos, copy], tune=False)
+    bench.change(Job, album.id, options=album.options | {"insisted_ids": [copy]})
+    at_step(worker, 2, lambda: bench.change(AlbumPhoto, photos[0], include=False, status="left_out", code="excluded"))
+    worker.loop.run_until_empty()
+    rows = [bench.row(AlbumPhoto, photo) for photo in (*photos, copy)]
+    assert [row.code for row in rows] == ["excluded", "", "", "duplicate", ""]
+    assert rows[3].duplicate_of == copy
 
 
 def test_an_album_that_shall_not_be_tuned_on_is_only_looked_at(bench, worker):

@@ -44,7 +44,7 @@ def test_two_people_in_equally_many_photos_are_a_mixed_album(make, codes):
     with pytest.raises(AlbumMixedIdentityError, match="more than half of the photos") as caught:
         report.require_usable()
     assert caught.value.code == "album_mixed_identity"
-    assert [entry["label"] for entry in caught.value.report] == [str(place) for place in range(12)]
+    assert [photo.label for photo in caught.value.report.photos] == [str(place) for place in range(12)]
 
 
 def test_six_of_one_and_five_of_another_are_too_near_to_call(make):

@@ -101,7 +101,7 @@ def test_an_album_of_too_few_photos_says_what_became_of_each(make):
     report = decide([*make.album(0, 0), PhotoFacts("empty")], 128)
     with pytest.raises(AlbumTooSmallError, match=r"Only 2 of the album's 3 photos.*No face was found") as caught:
         report.require_usable()
-    assert [entry["kept"] for entry in caught.value.report] == [True, True, False]
+    assert [photo.kept for photo in caught.value.report.photos] == [True, True, False]
 
 
 def test_an_empty_album_is_too_small():

@@ -1,11 +1,44 @@
-"""What curation says: of every photo, of the person, and of the album as a whole."""
+"""What is said of an album that was looked through: of every photo, of the person, and of the album as a whole."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.domain.errors import AlbumMixedIdentityError, AlbumTooSmallError
-from core.imaging.curate.advice import Advice
-from core.imaging.curate.coverage import Coverage
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to do.
+
+    Attributes:
+        code: stable, snake_case.
+        text: a sentence for the person whose album it is.
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many of the kept photos show what; kinds that none shows are absent.
+
+    Attributes:
+        views: front, left, right, left_profile, right_profile: where the face looks, in the picture.
+        tilts: level, up, down.
+        lights: even, dark, bright, from_the_left, from_the_right.
+        expressions: closed, smiling, open: the mouth.
+    """
+
+    views: Mapping[str, int] = field(default_factory=dict)
+    tilts: Mapping[str, int] = field(default_factory=dict)
+    lights: Mapping[str, int] = field(default_factory=dict)
+    expressions: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """Each with its kinds in alphabetical order."""
+        return {name: dict(sorted(getattr(self, name).items())) for name in ("views", "tilts", "lights", "expressions")}
 
 
 @dataclass(frozen=True)
@@ -24,8 +57,10 @@ class PhotoVerdict:
         clear_pixels: how many pixels of detail the face shows; None without a face.
         duplicate_of: label of the sharper photo of the same moment; empty if none.
         held_out: kept from tuning, to score it.
-        view, tilt, light, expression: in one word each; empty without a face.
+        view, tilt, light, expression: in one word each; empty without a person's face.
         thumbnail: JPEG, at most 128 pixels: the person's face, else the whole photo; empty if it was not opened.
+        embedding: of the person's face, 128 float32, little-endian: biometric, to be deleted with the album; empty
+            where none is chosen.
     """
 
     label: str
@@ -42,9 +77,10 @@ class PhotoVerdict:
     light: str = ""
     expression: str = ""
     thumbnail: bytes = field(default=b"", repr=False)
+    embedding: bytes = field(default=b"", repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """All but the thumbnail."""
+        """For `--json`, without the bytes."""
         return {
             "label": self.label,
             "kept": self.kept,
@@ -104,11 +140,14 @@ class CurationReport:
         if self.refusal is not None:
             raise self.refusal
 
-    def as_json(self) -> dict[str, Any]:
-        """For `--json` and the REST API; the thumbnails are fetched by themselves."""
+    def summary(self) -> dict[str, Any]:
+        """What is said of the album as a whole, as plain values."""
         return {
-            "photos": [photo.as_json() for photo in self.photos],
             "sureness": round(self.sureness, 2),
             "coverage": self.coverage.as_json(),
             "advice": [{"code": entry.code, "text": entry.text} for entry in self.advice],
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`; the thumbnails are fetched by themselves."""
+        return {"photos": [photo.as_json() for photo in self.photos]} | self.summary()
