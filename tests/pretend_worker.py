@@ -19,6 +19,7 @@ LEASE = timedelta(seconds=60)
 PRIORS = (rows.DIGEST, describe_prior("starter", Path()).sha256)
 """Of jobs that tests put into the queue themselves, and of those that the service does."""
 WEIGHTS = b"weights" * 1000
+THUMBNAIL = b"\xff\xd8\xff and so on"
 
 
 def register(database: Database, name: str = "pretended", priors: Sequence[str] = PRIORS) -> str:
@@ -73,7 +74,8 @@ def tune(database: Database, store: BlobStore, job_id: str, run_seconds: float =
         job = session.get_one(Job, job_id)
         now = now_of(session)
         for photo_id in job.options["photo_ids"]:
-            session.get_one(AlbumPhoto, photo_id).status = "kept"
+            photo_row = session.get_one(AlbumPhoto, photo_id)
+            photo_row.status, photo_row.thumbnail = "kept", THUMBNAIL
         checkpoint = session.get_one(Checkpoint, job.checkpoint_id)
         blobs.mark_ready(session, ref)
         checkpoint.status, checkpoint.blob_sha256, checkpoint.size_bytes = "ready", ref.sha256, ref.size_bytes

@@ -7,9 +7,7 @@ import shlex
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import numpy as np
 import pytest
-from skimage.data import astronaut
 
 from cli.doctor import Finding
 from cli.main import main
@@ -22,6 +20,7 @@ from core.priors.weights import weights_bytes
 from core.recipes.presets import PRESETS
 from docs.generate import REFERENCE, SECTIONS, command_tree, rendered
 from tests.fakes import tiny_prior
+from tests.one_face import aligned_faces
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_BY_RUNS = {"out", "runs", "dist", "build"}
@@ -162,8 +161,7 @@ def heirloom(tmp_path, monkeypatch, capsys):
 def album(tmp_path):
     folder = tmp_path / "album"
     folder.mkdir()
-    for i in range(4):
-        face = np.ascontiguousarray(astronaut()[10:266, 90 + 3 * i : 346 + 3 * i])
+    for i, face in enumerate(aligned_faces(8, 128)):
         (folder / f"{i}.png").write_bytes(encode(face))
     return folder
 
@@ -177,7 +175,10 @@ def test_restore_prints_the_json_that_is_documented(heirloom, tmp_path):
 
 def test_tune_prints_the_json_that_is_documented(heirloom, album, tmp_path):
     printed = heirloom("tune", album, "--aligned", "--iterations", "1", "-o", tmp_path / "one.safetensors")
-    assert keys(printed) == keys(json_example("tune"))
+    documented = json_example("tune")
+    for report in (printed, documented):
+        report["album"]["coverage"] = dict.fromkeys(report["album"]["coverage"])  # its kinds differ between albums
+    assert keys(printed) == keys(documented)
 
 
 def test_verify_prints_the_json_that_is_documented(heirloom):

@@ -4,7 +4,8 @@ from collections import namedtuple
 import pytest
 
 from api import service, waiting
-from core.db.tables import AlbumPhoto, Job
+from core.db import albums
+from core.db.tables import AlbumPhoto, Job, Subject
 from core.services.album_spool import AlbumSpool
 from core.settings import MEBIBYTE, Settings
 from tests import pretend_worker
@@ -263,3 +264,94 @@ def test_an_album_s_disk_space_is_given_back_before_its_answer_is_waited_for(api
     files = {"file": ("a.zip", zip_of(range(3)))}
     assert api.client.post(path_of(api.subject()), files=files, headers={"Prefer": "wait=5"}).status_code == 202
     assert seen == [1]
+
+
+def looked_at(api, subject_id, **columns):
+    """As a worker leaves the album's first photo; its id."""
+    first = api.made("GET", path_of(subject_id), 200)["photos"][0]["id"]
+    with api.database.write() as session:
+        row = session.get_one(AlbumPhoto, first)
+        for name, value in columns.items():
+            setattr(row, name, value)
+    return first
+
+
+def test_the_report_says_what_curation_saw_and_where_its_thumbnails_are(api):
+    subject_id = api.subject()
+    api.album(subject_id)
+    empty = api.made("GET", path_of(subject_id), 200)
+    assert (empty["sureness"], empty["coverage"], empty["advice"]) == (None, None, [])
+    assert empty["photos"][0]["links"]["thumbnail"] is None
+    first = looked_at(
+        api,
+        subject_id,
+        status="kept",
+        held_out=True,
+        sureness=0.876,
+        clear_pixels=201.7,
+        view="left",
+        thumbnail=b"jpeg",
+    )
+    summary = {
+        "sureness": 0.9,
+        "coverage": {"views": {"left": 1}, "tilts": {}, "lights": {}, "expressions": {}},
+        "advice": [{"code": "more_photos", "text": "Nine more photos would help."}],
+    }
+    with api.database.write() as session:
+        session.get_one(Subject, subject_id).album_report = summary
+    report = api.made("GET", path_of(subject_id), 200)
+    assert {name: report[name] for name in summary} == summary
+    assert (report["kept"], report["held_out"], report["pending"]) == (1, 1, 3)
+    photo = report["photos"][0]
+    assert (photo["sureness"], photo["clear_pixels"], photo["view"], photo["held_out"]) == (0.88, 202, "left", True)
+    assert photo["links"]["thumbnail"] == f"{path_of(subject_id)}/{first}/thumbnail"
+    picture = api.client.get(photo["links"]["thumbnail"])
+    assert (picture.content, picture.headers["content-type"]) == (b"jpeg", "image/jpeg")
+    assert api.client.get(report["photos"][1]["links"]["image"] + "/../thumbnail").status_code == 404
+
+
+def test_what_its_owner_leaves_out_says_so_and_is_judged_anew_when_it_comes_back(api):
+    subject_id = api.subject()
+    api.album(subject_id, range(5), tune="false")
+    path = f"{path_of(subject_id)}/{looked_at(api, subject_id, status='kept')}"
+    out = api.made("PATCH", path, 200, json={"include": False})
+    assert (out["status"], out["code"], out["include"]) == ("left_out", "excluded", False)
+    back = api.made("PATCH", path, 200, json={"include": True})
+    assert (back["status"], back["code"], back["include"], back["insisted"]) == ("pending", "", True, False)
+
+
+def test_a_photo_that_curation_left_out_can_be_insisted_on_and_then_is_another_album(api):
+    subject_id = api.subject()
+    before = api.album(subject_id, range(5))
+    first = looked_at(api, subject_id, status="left_out", code="blurred", reason="It is blurred.")
+    insisted = api.made("PATCH", f"{path_of(subject_id)}/{first}", 200, json={"include": True})
+    assert (insisted["status"], insisted["insisted"]) == ("pending", True)
+    job = api.made("POST", f"/v1/subjects/{subject_id}/checkpoints", 202, json={})
+    assert job["id"] != before["id"]
+    with api.database.read() as session:
+        assert session.get_one(Job, job["id"]).options["insisted_ids"] == [first]
+    out = api.made("PATCH", f"{path_of(subject_id)}/{first}", 200, json={"include": False})
+    assert not out["insisted"]
+
+
+@pytest.mark.parametrize(("code", "status"), [("album_mixed_identity", 202), ("no_face_detected", 422)])
+def test_photos_that_other_photos_spoke_against_may_be_enough_once_those_are_out(api, code, status):
+    subject_id = api.subject()
+    api.album(subject_id, range(4), tune="false")
+    with api.database.write() as session:
+        for row in session.query(AlbumPhoto):
+            row.status, row.code = "left_out", code
+    api.made("POST", f"/v1/subjects/{subject_id}/checkpoints", status, json={})
+
+
+def test_a_deleted_subject_leaves_no_report_and_no_embedding(api):
+    subject_id = api.subject()
+    api.album(subject_id, tune="false")
+    looked_at(api, subject_id, status="kept", embedding=bytes(512))
+    with api.database.write() as session:
+        assert albums.references(session, "own_local", subject_id) == [bytes(512)]
+        session.get_one(Subject, subject_id).album_report = {"sureness": 1.0, "coverage": None, "advice": []}
+    api.made("DELETE", f"/v1/subjects/{subject_id}", 200)
+    with api.database.read() as session:
+        assert session.get_one(Subject, subject_id).album_report is None
+        assert session.query(AlbumPhoto).count() == 0

@@ -11,6 +11,7 @@ from core.priors.spec import WEIGHTS_FILE, write_spec
 from core.priors.weights import weights_bytes
 from core.recipes import presets
 from tests.fakes import tiny_prior
+from tests.one_face import aligned_faces
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +80,8 @@ def pictures(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     portrait = np.ascontiguousarray(astronaut())
-    for i in range(6):
-        (folder / f"face{i}.png").write_bytes(encode(portrait[10:266, 90 + 3 * i : 346 + 3 * i]))
+    for i, face in enumerate(aligned_faces(6, 256)):
+        (folder / f"face{i}.png").write_bytes(encode(face))
     (folder / "portrait.jpg").write_bytes(encode(portrait, "jpeg"))
     (folder / "wall.png").write_bytes(encode(np.full((100, 100, 3), 77, np.uint8)))
     (folder / "broken.jpg").write_bytes((folder / "portrait.jpg").read_bytes()[:5_000])

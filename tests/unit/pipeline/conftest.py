@@ -1,20 +1,17 @@
 import numpy as np
 import pytest
 
-from cli.demo_pictures import LIGHTS, lit, portrait
-from core.imaging.align import align_face, largest_face_crop
-from core.imaging.faces import DlibFaceFinder
 from core.imaging.intake import encode
 from core.pipeline.request import Photo
 from core.recipes.schema import build_recipe
 from tests.fakes import tiny_prior
+from tests.one_face import aligned_faces
 
 
 @pytest.fixture(scope="session")
 def crops() -> list[np.ndarray]:
     """Six different pictures of one face in FFHQ framing, [64, 64, 3]."""
-    alignment = largest_face_crop(portrait(), DlibFaceFinder()).alignment
-    return [align_face(lit(portrait(), light), alignment, 64) for light in LIGHTS[:6]]
+    return aligned_faces(6, 64)
 
 
 @pytest.fixture(scope="session")
