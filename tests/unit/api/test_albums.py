@@ -282,16 +282,8 @@ def test_the_report_says_what_curation_saw_and_where_its_thumbnails_are(api):
     empty = api.made("GET", path_of(subject_id), 200)
     assert (empty["sureness"], empty["coverage"], empty["advice"]) == (None, None, [])
     assert empty["photos"][0]["links"]["thumbnail"] is None
-    first = looked_at(
-        api,
-        subject_id,
-        status="kept",
-        held_out=True,
-        sureness=0.876,
-        clear_pixels=201.7,
-        view="left",
-        thumbnail=b"jpeg",
-    )
+    seen = {"sureness": 0.876, "clear_pixels": 201.7, "view": "left", "thumbnail": b"jpeg"}
+    first = looked_at(api, subject_id, status="kept", held_out=True, **seen)
     summary = {
         "sureness": 0.9,
         "coverage": {"views": {"left": 1}, "tilts": {}, "lights": {}, "expressions": {}},
