@@ -56,12 +56,13 @@ def test_identical_is_what_gives_the_same_weights_whatever_the_recipe_is_called_
 def test_a_recipe_that_has_to_tune_further_for_its_k_is_not_identical(sqlite_database, tmp_path):
     recipes = [
         {
-            "name": f"k-{steps}",
+            "name": f"k-{steps}" + ("-scored" if scorings else ""),
             "mode": "personal",
-            "finetune": {"timesteps_below": 200},
+            "finetune": {"timesteps_below": 200, "scorings": scorings},
             "restore": {"noise_steps": steps},
         }
         for steps in (150, 200, 400)
+        for scorings in (0, 4)
     ]
     file = tmp_path / "recipes.json"
     file.write_text(json.dumps(recipes))
@@ -72,6 +73,9 @@ def test_a_recipe_that_has_to_tune_further_for_its_k_is_not_identical(sqlite_dat
         pretend_worker.tune(api.database, api.store, first["id"])
         assert api.made("POST", path_of(subject_id), 200, json={"recipe": "k-200"})["id"] == first["checkpoint_id"]
         assert api.client.post(path_of(subject_id), json={"recipe": "k-400"}).status_code == 202
+        # Held-out photos are restored from K, which decides the step that is kept.
+        scored = [api.made("POST", path_of(subject_id), 202, json={"recipe": f"k-{k}-scored"}) for k in (150, 200)]
+        assert scored[0]["id"] != scored[1]["id"]
 
 
 def test_a_checkpoint_that_failed_is_made_again_under_its_id(api):
