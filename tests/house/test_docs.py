@@ -7,7 +7,9 @@ import shlex
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from cli.doctor import Finding
 from cli.main import main
