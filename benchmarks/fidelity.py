@@ -1,5 +1,6 @@
 """K by the photo beside fixed Ks, in the direct mode.
 
+    python -m benchmarks.fidelity chosen  # which K each face gets, and why: seconds
     python -m benchmarks.fidelity known   # album faces damaged here, so that the truth is known: which K is best?
     python -m benchmarks.fidelity real    # the real degraded faces: what auto does to them
 
@@ -7,6 +8,7 @@ Faces are compared at the prior's resolution, where K is chosen. Rows go to CSVs
 benchmarks/out, which git ignores: they show real people. Stopped and started again, each command goes on.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +67,26 @@ def common(
     """What both measurements use; the options stand before the command."""
     where = open_device(device)
     context.obj = Bench(load_prior(prior, home(), where, autocast_of(precision, where)), shared, output)
+
+
+@app.command()
+def chosen(context: typer.Context, count: Annotated[int, typer.Option(min=1, help="Faces.")] = 10) -> None:
+    """Choose K for album faces damaged in eleven ways, and for the real degraded faces; nothing is restored."""
+    bench: Bench = context.obj
+    truths = album_faces(bench.shared, count, bench.prior.spec.resolution)
+    for kind, damage in DAMAGES.items():
+        found = [
+            explain_noise_steps(bench.prior, damage(truth, np.random.default_rng([n, *kind.encode()])), MOST)
+            for n, truth in enumerate(truths)
+        ]
+        steps = sorted(one.noise_steps for one in found)
+        reasons = Counter(one.because.partition(" up to")[0] or "clean" for one in found)
+        told = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+        print(f"{kind:<10} median {steps[len(steps) // 2]:>3}   {steps}   {told}", flush=True)
+    for photo in real_degraded(bench.shared):
+        face = resize(aligned_crop(decode_photo(photo.data)), bench.prior.spec.resolution)
+        one = explain_noise_steps(bench.prior, face, MOST)
+        print(f"{photo.label:<40} {one.noise_steps:>3}  {one.because}", flush=True)
 
 
 @app.command()

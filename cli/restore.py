@@ -115,10 +115,13 @@ def restore_command(
         chosen_mode = mode or (Mode.PERSONAL if checkpoint or album else Mode.GENERATIVE)
         from core.pipeline.plan import carried_out, plan
         from core.pipeline.request import RestoreRequest
-        from core.priors.locate import describe_prior
+        from core.priors.calibration import uncalibrated
+        from core.priors.locate import describe_prior, is_calibrated
 
         name = prior or prior_name()
         spec = describe_prior(name, home())
+        if own_steps and not is_calibrated(name, home(), spec):
+            raise uncalibrated(name)
         changes = {"restore.noise_steps": noise_steps}
         numbers = override(choose_recipe(recipe, chosen_mode, spec.resolution), changes)
         wishes = wishes_of(face or [], box or [], len(photos))

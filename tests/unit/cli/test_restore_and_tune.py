@@ -126,6 +126,12 @@ WRONG = {
     "K out of range": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "-k", "0"], 2, "allowed is at least 1"),
     "K beyond the prior": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "-k", "51"], 2, "allowed is at most 50"),
     "fidelity out of range": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "--fidelity", "2"], 2, "0 … 1"),
+    "fidelity in words": (["restore", "{p}/face0.png", "-o", "{t}/a.png", "--fidelity", "most"], 2, "0 … 1, or auto"),
+    "K by the photo without a calibration": (
+        ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--fidelity", "auto"],
+        4,
+        "it has no calibration",
+    ),
     "fidelity and K": (
         ["restore", "{p}/face0.png", "-o", "{t}/a.png", "--fidelity", "1", "-k", "9"],
         2,
