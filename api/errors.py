@@ -156,7 +156,7 @@ def _causes(found: Sequence[Mapping[str, Any]], body: Any) -> list[Cause]:  # no
 
 
 def _pointer(path: Sequence[str | int], body: Any) -> str:  # noqa: ANN401  # whatever was sent
-    """As far as the path leads into the body: what follows are pydantic's own names for kinds of values."""
+    """The steps that lead into the body; the others are pydantic's own names for kinds of values."""
     pointer = ""
     for part in path:
         if isinstance(body, dict):
@@ -164,7 +164,7 @@ def _pointer(path: Sequence[str | int], body: Any) -> str:  # noqa: ANN401  # wh
         elif isinstance(body, list) and isinstance(part, int) and part < len(body):
             body = body[part]
         else:
-            break
+            continue
         pointer += f"/{_escaped(part)}"
     return pointer
 

@@ -15,8 +15,8 @@ from core.db.tables import File
 from core.domain.errors import UnsupportedFormatError
 from core.imaging.signature import ZIP
 from core.services import restorations, uploads
-from core.services.restorations import Wanted
 from core.services.uploads import Received
+from core.services.wanted import Wanted
 
 
 @dataclass

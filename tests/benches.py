@@ -180,7 +180,9 @@ class Bench:
         """A restoration; `checkpoint` is the job that makes, or made, its checkpoint."""
         recipe = recipe or tiny_recipe("personal" if checkpoint else "direct")
         ref = self.keep(photo)
-        options = {"aligned": aligned, "native": False, "candidates": candidates, "format": "png"} | options
+        asked = {"aligned": aligned, "native": False, "candidates": candidates, "format": "png"}
+        told = {"keep_metadata": "all", "colour": "preserve", "layers": False, "faces": None}
+        options = asked | told | options
         with self.database.write() as session:
             job = self._job("restoration", recipe, seed, options)
             job.created_at = now_of(session)

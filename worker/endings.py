@@ -76,7 +76,7 @@ class Endings:
         measured = {"seconds": held.stage_seconds, "together": held.together, **self._measure(), **(metrics or {})}
 
         def operation(session: Session) -> JobStatus:
-            gone = subject_is_gone(session, held.job, will_change=held.job.kind != JobKind.RESTORATION)
+            gone = subject_is_gone(session, held, will_change=held.job.kind != JobKind.RESTORATION)
             job = queue.fenced(session, held.id, held.attempt)
             now = now_of(session)
             happened = JobEvent.CANCELLED if gone else event

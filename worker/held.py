@@ -31,6 +31,8 @@ class HeldJob:
 
     Attributes:
         job: the row as it was when it was claimed, of no session any more.
+        subject_ids: whose checkpoints it uses, or whose album it looks at; nothing is written once one of them is
+            deleted.
         lost: another worker has it now, or it was ended: nothing is written for it any more.
         cancel_requested: its owner wants it stopped.
         ending: this worker is writing its end; that the heartbeat finds it ended is no loss.
@@ -44,6 +46,7 @@ class HeldJob:
         self.together = together
         self.job = job
         self.id, self.attempt, self.owner_id = job.id, job.attempt, job.owner_id
+        self.subject_ids = {*job.options.get("subject_ids", []), job.subject_id} - {None}
         self.lost = False
         self.cancel_requested = False
         self.ending = False

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.db.tables import AlbumPhoto, Blob, Checkpoint, Restoration, Subject
-from core.domain.errors import BlobMissingError, CheckpointNotReadyError, InvalidRequestError
-from core.domain.subject import CheckpointStatus
+from core.db.tables import AlbumPhoto, Blob, Restoration, Subject
+from core.domain.errors import BlobMissingError, InvalidRequestError
+from core.domain.face import FaceWish
+from core.domain.subject import Category
+from core.imaging.faces.open import FinderChoice
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.recipes.schema import build_recipe
 from core.storage.base import BlobRef, BlobStore, read_blob
+from worker.constraints import StoredCheckpoints, constraints_of
 from worker.held import HeldJob
 from worker.patience import Patience
 
@@ -17,9 +21,10 @@ from worker.patience import Patience
 class Inputs:
     """Of one worker."""
 
-    def __init__(self, store: BlobStore, patience: Patience) -> None:
+    def __init__(self, store: BlobStore, patience: Patience, finder: FinderChoice) -> None:
         """Bind."""
         self._store = store
+        self._finder = finder
         self._patience = patience
 
     def album(self, held: HeldJob) -> TuneRequest:
@@ -44,7 +49,15 @@ class Inputs:
             StorageError: its bytes are not there.
         """
         ref = self._patience.read(held, lambda session: self._photo_ref(session, held))
-        return Photo(held.id, self._bytes(held, ref), bool(held.job.options.get("aligned")), held.job.seed)
+        options = held.job.options
+        wishes = options.get("faces")
+        return Photo(
+            held.id,
+            self._bytes(held, ref),
+            aligned=bool(options.get("aligned")),
+            seed=held.job.seed,
+            faces=tuple(map(FaceWish.from_json, wishes)) if isinstance(wishes, list) else None,
+        )
 
     def restoration(self, held: HeldJob, photos: Sequence[Photo]) -> RestoreRequest:
         """One request for the photos of several jobs with one `batch_key`.
@@ -58,17 +71,29 @@ class Inputs:
             LeaseLostError: the job is not ours any more.
             StorageError: the checkpoint's bytes are not there.
         """
-        job = held.job
-        checkpoint = None
-        if job.checkpoint_id is not None:
-            ref = self._patience.read(held, lambda session: self._checkpoint_ref(session, held))
-            checkpoint = self._bytes(held, ref)
+        job, options = held.job, held.job.options
+        found = self._patience.read(held, lambda session: constraints_of(session, job))
+        if found.recognise:
+            held.subject_ids |= set(found.subjects.values())
+        own = StoredCheckpoints(found.own, lambda ref: self._bytes(held, ref))
+        personal_recipe = options.get("personal_recipe")
         return RestoreRequest(
             tuple(photos),
-            checkpoint,
-            candidates=int(job.options.get("candidates", 1)),
+            None if found.whole is None else self._bytes(held, found.whole),
+            candidates=int(options.get("candidates", 1)),
             seed=job.seed,
-            native=bool(job.options.get("native")),
+            native=bool(options.get("native")),
+            checkpoints=own,
+            checkpoint_hashes=own.hashes(),
+            references=found.references,
+            recognise=found.recognise,
+            personal_recipe=None if personal_recipe is None else build_recipe(personal_recipe),
+            category=options.get("category", Category.PERSON.value),
+            fidelity_auto=bool(options.get("fidelity_auto")),
+            colour=options.get("colour", "preserve"),
+            file_format=options.get("format"),
+            keep_metadata=options.get("keep_metadata", "all"),
+            finder=self._finder,
         )
 
     def _bytes(self, held: HeldJob, ref: BlobRef) -> bytes:
@@ -92,11 +117,3 @@ class Inputs:
         if blob is None:
             raise BlobMissingError("The photo is not stored any more.", "Send it again.")
         return BlobRef(blob.owner_id, blob.sha256, blob.size_bytes)
-
-    def _checkpoint_ref(self, session: Session, held: HeldJob) -> BlobRef:
-        row = session.get(Checkpoint, held.job.checkpoint_id)
-        if row is None or row.status != CheckpointStatus.READY or row.blob_sha256 is None or row.size_bytes is None:
-            raise CheckpointNotReadyError(
-                "The checkpoint of this restoration is not there any more.", "Tune the album again, then retry."
-            )
-        return BlobRef(row.owner_id, row.blob_sha256, row.size_bytes)

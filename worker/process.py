@@ -8,6 +8,7 @@ from core import logs
 from core.db import queue
 from core.db.session import Database
 from core.domain.errors import PriorError
+from core.imaging.faces.open import FinderChoice
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior, installed_priors
 from core.settings import Settings, process_name
@@ -67,6 +68,7 @@ class WorkerProcess:
             self.watchdog,
             settings.photo_days,
             settings.checkpoint_days,
+            FinderChoice(settings.face_finder, settings.yunet_model),
         )
         claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
         self.loop = Loop(self._database, claim, self.runner.run, self.drain, settings.poll_seconds)

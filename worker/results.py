@@ -1,9 +1,10 @@
 """What a finished job leaves for its owner: candidates of a restoration, a subject checkpoint."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.db import restorations
@@ -12,16 +13,13 @@ from core.db.tables import CandidateRow, Checkpoint, Job, Subject
 from core.domain.errors import CancelledError, HeirloomError
 from core.domain.job import JobKind, JobStage
 from core.domain.subject import CheckpointStatus
-from core.imaging.intake import encode
 from core.pipeline.checkpoint import read_info
-from core.pipeline.request import FaceResult, PhotoResult
-from core.services.problems import as_problem
+from core.pipeline.request import PhotoResult
 from core.storage.base import BlobRef, BlobStore, write_blob
 from worker.endings import Endings
 from worker.held import HeldJob
 from worker.patience import Patience
-
-MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+from worker.photo_results import keep_photo, metrics_of
 
 
 class Results:
@@ -45,53 +43,35 @@ class Results:
         self._photos_live = timedelta(days=photo_days)
         self._checkpoints_live = timedelta(days=checkpoint_days)
 
-    def restoration(self, held: HeldJob, result: PhotoResult) -> None:
+    def restoration(self, held: HeldJob, result: PhotoResult, photo: bytes) -> None:
         """A photo is done, or it has no face that can be.
 
         Args:
             held: its job.
             result: without an error.
+            photo: as it was sent.
 
         Raises:
             LeaseLostError: the job is not ours any more.
         """
         held.progressed(JobStage.STORE, 0, 1)
-        kind = cast(Literal["png", "jpeg", "webp"], held.job.options.get("format", "png"))
-        face = result.faces[0] if result.faces else None
-        candidates = face.candidates if face else ()
-        images = [self._keep(held, encode(candidate.image, kind)) for candidate in candidates]
-        crop = None if face is None or face.crop is None else self._keep(held, encode(face.crop))
-        faces = [] if face is None else [_face(face, crop)]
-        scores = candidates[0].scores if candidates else {}
+        subjects = self._patience.read(held, lambda session: _subjects_of(session, held))
+        kept = keep_photo(result, photo, held.job, subjects, lambda data: self._keep(held, data))
 
         def write(session: Session, job: Job, now: datetime) -> None:
             row = restorations.get(session, job.owner_id, str(job.restoration_id), lock=True)
             if row is None:
                 raise CancelledError("The restoration of this job was deleted.")
-            row.faces = faces
             row.expires_at = job.expires_at = now + self._photos_live
             session.execute(delete(CandidateRow).where(CandidateRow.restoration_id == row.id))
-            for number, (ref, candidate) in enumerate(zip(images, candidates, strict=True)):
-                height, width = candidate.image.shape[:2]
-                session.add(
-                    CandidateRow(
-                        restoration_id=row.id,
-                        face=0,
-                        number=number,
-                        owner_id=row.owner_id,
-                        blob_sha256=ref.sha256,
-                        size_bytes=ref.size_bytes,
-                        media_type=MEDIA_TYPES[kind],
-                        width=width,
-                        height=height,
-                        scores=candidate.scores,
-                    )
-                )
-            mark_ready(session, *images, *([crop] if crop else []))
-            self._touch_checkpoint(session, job, now)
+            session.add_all(kept.write_to(row))
+            named = restorations.checkpoints_of(session, job.owner_id, row.id)
+            restorations.name_checkpoints(session, row, named | dict(kept.subjects))
+            mark_ready(session, *kept.refs)
+            self._touch_checkpoints(session, sorted(kept.subjects), now)
 
         warnings = [_warning(error) for error in result.warnings]
-        self._endings.succeeded(held, write, {"scores": scores}, warnings)
+        self._endings.succeeded(held, write, metrics_of(result), warnings)
 
     def tuned(self, held: HeldJob, data: bytes) -> None:
         """An album was tuned on.
@@ -133,22 +113,20 @@ class Results:
     def _keep(self, held: HeldJob, data: bytes) -> BlobRef:
         return self._patience.repeat(held, lambda: write_blob(self._store, held.owner_id, data))
 
-    def _touch_checkpoint(self, session: Session, job: Job, now: datetime) -> None:
-        row = None if job.checkpoint_id is None else session.get(Checkpoint, job.checkpoint_id, with_for_update=True)
-        if row is not None:
-            row.last_used_at = now
-            row.expires_at = None if row.pinned else now + self._checkpoints_live
+    def _touch_checkpoints(self, session: Session, checkpoint_ids: Sequence[str], now: datetime) -> None:
+        for checkpoint_id in checkpoint_ids:
+            row = session.get(Checkpoint, checkpoint_id, with_for_update=True)
+            if row is not None:
+                row.last_used_at = now
+                row.expires_at = None if row.pinned else now + self._checkpoints_live
 
 
-def _face(face: FaceResult, crop: BlobRef | None) -> dict[str, Any]:
-    return {
-        "n": face.n,
-        "quad": None if face.quad is None else [[float(x), float(y)] for x, y in face.quad],
-        "selected": face.selected,
-        "crop_sha256": crop.sha256 if crop else None,
-        "crop_size_bytes": crop.size_bytes if crop else None,
-        "error": None if face.error is None else as_problem(face.error),
-    }
+def _subjects_of(session: Session, held: HeldJob) -> dict[str, str]:
+    """By checkpoint id, whose it is: of every subject whose checkpoints the job may have used."""
+    query = select(Checkpoint.id, Checkpoint.subject_id).where(
+        Checkpoint.owner_id == held.owner_id, Checkpoint.subject_id.in_(held.subject_ids)
+    )
+    return {row.id: row.subject_id for row in session.execute(query)}
 
 
 def _warning(error: HeirloomError) -> dict[str, Any]:

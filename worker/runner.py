@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
+from typing import cast
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,7 @@ from core.domain.errors import (
     StorageError,
 )
 from core.domain.job import JobKind
+from core.imaging.faces.open import FinderChoice
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.plan import plan
 from core.pipeline.ports import Ports
@@ -28,6 +30,7 @@ from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe, build_recipe
 from core.storage.base import BlobStore
 from worker.artifacts import JobArtifacts, write_album_report
+from worker.constraints import StoredCheckpoints
 from worker.drain import Drain
 from worker.endings import Endings
 from worker.errors import verdict_on
@@ -56,6 +59,7 @@ class Runner:
         watchdog: Watchdog,
         photo_days: int,
         checkpoint_days: int,
+        finder: FinderChoice,
     ) -> None:
         """Bind the worker's parts."""
         self._gpu = gpu
@@ -65,7 +69,7 @@ class Runner:
         self._drain = drain
         self._watchdog = watchdog
         self._waiting: Sequence[HeldJob] = ()
-        self._inputs = Inputs(store, patience)
+        self._inputs = Inputs(store, patience, finder)
         self._endings = Endings(patience, gpu.measured)
         self._results = Results(store, patience, self._endings, photo_days, checkpoint_days)
 
@@ -156,6 +160,7 @@ class Runner:
             return
         recipe, prior = self._opened(members[0])
         request = self._inputs.restoration(members[0], [photos[held.id] for held in members])
+        own = cast(StoredCheckpoints, request.checkpoints)
         calls = plan(request, recipe, prior.spec)
         group = self._group(members)
 
@@ -166,11 +171,11 @@ class Runner:
             if result.error is not None:
                 self._fail([held], result.error)
             else:
-                group.leave(held, partial(self._results.restoration, result=result))
+                group.leave(held, partial(self._results.restoration, result=result, photo=photos[held.id].data))
 
         def constrain(untouched: UNetPrior, checkpoint: bytes) -> UNetPrior:
             # A generative face's own checkpoint is used once: it must not push others out of the cache.
-            ready = checkpoint == request.checkpoint or checkpoint in request.checkpoints.values()
+            ready = checkpoint == request.checkpoint or own.hold(checkpoint)
             return self._gpu.constrained(untouched, checkpoint) if ready else apply_checkpoint(untouched, checkpoint)
 
         progress = GroupProgress(group, self._watchdog)

@@ -27,13 +27,13 @@ from api.restoration_intake import SentRestoration, sent_restoration
 from api.routing import GuardedRoute
 from api.schemas.job import JobOut
 from api.schemas.members import SubjectId
-from api.schemas.restoration import CandidateName, RestorationForm, RestorationIn, SelectionIn
+from api.schemas.picture import SUFFIXES, PictureQuery
+from api.schemas.restoration import RestorationForm, RestorationIn, SelectionIn
 from api.schemas.restored import RestorationOut, RestorationPage
-from core.imaging.signature import PHOTO_SUFFIXES
-from core.services import faces, restorations
+from api.selecting import selected
+from core.services import restorations
 
 router = APIRouter(prefix="/v1/restorations", tags=["restorations"], route_class=GuardedRoute)
-Face = Annotated[int, Query(ge=0, lt=1000, description="Its number.")]
 
 
 @router.post(
@@ -76,17 +76,14 @@ def one(restoration_id: Id, call: CallDep) -> Response:
 @router.get(
     "/{restoration_id}/image",
     response_class=Response,
-    responses=bytes_of(*PHOTO_SUFFIXES) | problems(*IDENTIFIED, 409),
+    responses=bytes_of(*SUFFIXES) | problems(*IDENTIFIED, 409),
     openapi_extra=IF_NONE_MATCH,
 )
-def image(
-    restoration_id: Id, request: Request, call: CallDep, candidate: CandidateName | None = None, face: Face = 0
-) -> Response:
-    """The selected result, or another candidate, or `original`: the face as it was."""
-    choice = int(candidate) if candidate is not None and candidate.isdigit() else candidate
+def image(restoration_id: Id, request: Request, call: CallDep, which: Annotated[PictureQuery, Query()]) -> Response:
+    """The whole photo with the selected faces in it; or one face, as it became, might have become, or was."""
     with call.read() as session:
-        picture = faces.picture(session, call.owner_id, restoration_id, face, choice)
-    name = f"{restoration_id}.{PHOTO_SUFFIXES[picture.media_type]}"
+        picture = which.picture(session, call.owner_id, restoration_id)
+    name = f"{restoration_id}{which.suffix}.{SUFFIXES[picture.media_type]}"
     return download(request, call, picture.ref, picture.media_type, name)
 
 
@@ -96,10 +93,8 @@ def image(
     responses=problems(*IDENTIFIED, *JSON_BODY, *POSTED),
 )
 def select(restoration_id: Id, face: int, body: SelectionIn, call: CallDep) -> Response:
-    """Let another candidate, or the face as it was, stand for a face."""
-    with call.write() as session:
-        chosen = faces.select(session, call.owner_id, restoration_id, face, body.choice())
-        return call.answer(session, RestorationOut.of(chosen))
+    """Let another candidate, or the face as it was, stand for a face: the photo is put together anew at once."""
+    return selected(call, restoration_id, face, body.choice())
 
 
 @router.delete("/{restoration_id}", status_code=204, responses=problems(*IDENTIFIED))

@@ -7,7 +7,8 @@ from pydantic import Field
 from api.schemas.job import Warned, problem_of
 from api.schemas.members import Answered, Instant
 from api.schemas.problem import JobProblem
-from core.db.tables import CandidateRow
+from core.db.tables import CandidateRow, Restoration
+from core.domain.face import FaceVerdict
 from core.domain.job import JobStatus
 from core.domain.mode import Mode
 from core.services.restorations import ORIGINAL, Restored
@@ -16,8 +17,38 @@ from core.services.restorations import ORIGINAL, Restored
 class OutputOut(Answered):
     """What the results look like."""
 
-    format: str
+    format: str | None = Field(description="null: as the photo came.")
+    keep_metadata: str
     native: bool
+    layers: bool
+    colour: str
+
+
+class ImageOut(Answered):
+    """The whole photo, with the selected faces in it."""
+
+    media_type: str
+    width: int
+    height: int
+    size_bytes: int
+    sha256: str
+
+
+class ProposalOut(Answered):
+    """Whom a face may show, where faces are recognised (`faces: auto`)."""
+
+    subject_id: str
+    sureness: float = Field(description="0 to 1; the checkpoint was applied only where it was sure.")
+
+
+class LayersOut(Answered):
+    """Where to fetch the layers of a face, and where mask and result lie in the upright photo."""
+
+    left: int = Field(description="First column, in pixels.")
+    top: int = Field(description="First row.")
+    crop: str
+    mask: str
+    result: str
 
 
 class CandidateOut(Answered):
@@ -36,10 +67,21 @@ class CandidateOut(Answered):
 class FaceOut(Answered):
     """One face of the photo."""
 
-    n: int
-    quad: list[list[float]] | None = Field(description="Where it stands in the photo: four corners, in pixels.")
+    n: int = Field(description="Its number; of those detected 0 is the largest.")
+    verdict: FaceVerdict | None = Field(description="What became of it; null in results of older versions.")
+    notes: list[str] = Field(description="What is worth knowing: small, larger_than_prior, unlike_the_subject.")
+    source: str | None = Field(description="How it was found: detected, box, eyes, aligned or whole.")
+    quad: list[list[float]] | None = Field(description="Its square in the upright photo: four corners, in pixels.")
+    box: list[float] | None = Field(description="left, top, right, bottom in pixels of the upright photo.")
+    eye_distance_pixels: float | None
+    noise_steps: int | None = Field(description="K, as it was used.")
+    subject_id: str | None = Field(description="Whose checkpoint it was restored with.")
+    checkpoint_id: str | None
+    identity: float | None = Field(description="To the subject's album, before restoring; candidates say after.")
+    proposal: ProposalOut | None
     selected: int | str | None = Field(description="A candidate's number, or original; null where nothing was made.")
     original: str | None = Field(description="Where to fetch the face as it was.")
+    layers: LayersOut | None = Field(description="Where output.layers asked for them.")
     candidates: list[CandidateOut]
     error: JobProblem | None
 
@@ -49,7 +91,9 @@ class RestorationLinks(Answered):
 
     self: str
     job: str
-    image: str | None = Field(description="The selected result; none before the job has succeeded.")
+    image: str | None = Field(
+        description="The whole photo; null before the job has succeeded, and where nothing was made."
+    )
 
 
 class RestorationOut(Answered):
@@ -66,6 +110,7 @@ class RestorationOut(Answered):
     seed: int | None
     candidates: int = Field(description="Results that were asked for.")
     output: OutputOut
+    image: ImageOut | None
     faces: list[FaceOut]
     error: JobProblem | None
     warnings: list[Warned]
@@ -90,7 +135,8 @@ class RestorationOut(Answered):
             recipe=job.recipe if job is not None else None,
             seed=job.seed if job is not None else None,
             candidates=row.candidates,
-            output=OutputOut.model_validate(row.output),
+            output=OutputOut.model_validate(_OUTPUT | row.output),
+            image=_image(row),
             faces=faces,
             error=problem_of(job.error) if job is not None else None,
             warnings=[Warned.model_validate(warning) for warning in (job.warnings if job is not None else [])],
@@ -99,22 +145,56 @@ class RestorationOut(Answered):
             links=RestorationLinks(
                 self=path,
                 job=f"/v1/jobs/{row.job_id}",
-                image=f"{path}/image" if any(face.selected is not None for face in faces) else None,
+                image=f"{path}/image" if row.image_sha256 or any(face.selected is not None for face in faces) else None,
             ),
         )
 
 
+_OUTPUT = {"format": None, "keep_metadata": "all", "native": False, "layers": False, "colour": "preserve"}
+"""What rows of before whole photos do not say."""
+
+
+def _image(row: Restoration) -> ImageOut | None:
+    if row.image_sha256 is None:
+        return None
+    return ImageOut(
+        media_type=row.image_media_type or "",
+        width=row.width or 0,
+        height=row.height or 0,
+        size_bytes=row.image_size_bytes or 0,
+        sha256=row.image_sha256,
+    )
+
+
 def _face(path: str, entry: dict[str, Any], restored: Restored) -> FaceOut:
     n = entry["n"]
-    image = f"{path}/image?face={n}&candidate="
+    picture = f"{path}/image?face={n}"
+    image = f"{picture}&candidate="
+    layers = entry.get("layers")
     return FaceOut(
         n=n,
+        verdict=entry.get("verdict"),
+        notes=entry.get("notes") or [],
+        source=entry.get("source"),
         quad=entry.get("quad"),
+        box=entry.get("box"),
+        eye_distance_pixels=entry.get("eye_distance_pixels"),
+        noise_steps=entry.get("noise_steps"),
+        subject_id=entry.get("subject_id"),
+        checkpoint_id=entry.get("checkpoint_id"),
+        identity=entry.get("identity"),
+        proposal=entry.get("proposal"),
         selected=entry.get("selected"),
         original=f"{image}{ORIGINAL}" if entry.get("crop_sha256") else None,
+        layers=None if not layers else _layers(picture, layers),
         candidates=[_candidate(image, row) for row in restored.candidates if row.face == n],
         error=problem_of(entry.get("error")),
     )
+
+
+def _layers(picture: str, stored: dict[str, Any]) -> LayersOut:
+    places = {name: f"{picture}&layer={name}" for name in ("crop", "mask", "result")}
+    return LayersOut(left=stored["left"], top=stored["top"], **places)
 
 
 def _candidate(image: str, row: CandidateRow) -> CandidateOut:

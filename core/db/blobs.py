@@ -16,7 +16,16 @@ from core.db.tables import AlbumPhoto, Blob, CandidateRow, Checkpoint, File, Own
 
 STAGING = "staging"
 READY = "ready"
-_NAMING = (File, AlbumPhoto, Checkpoint, StageOutput, CandidateRow)
+_NAMING = (
+    (File, File.blob_sha256),
+    (AlbumPhoto, AlbumPhoto.blob_sha256),
+    (Checkpoint, Checkpoint.blob_sha256),
+    (StageOutput, StageOutput.blob_sha256),
+    (CandidateRow, CandidateRow.blob_sha256),
+    (CandidateRow, CandidateRow.native_sha256),
+    (Restoration, Restoration.image_sha256),
+)
+"""Every column that names a blob. A restoration's faces name more of them, in JSON."""
 
 
 class BlobName(Protocol):
@@ -92,7 +101,7 @@ def named(session: Session) -> set[tuple[str, str]]:
     The caller's transaction must see one moment (`Database.snapshot`): a name that moves from one table to another
     between two queries would be seen in neither.
     """
-    columns = [select(table.owner_id, table.blob_sha256).where(table.blob_sha256.is_not(None)) for table in _NAMING]
+    columns = [select(table.owner_id, column).where(column.is_not(None)) for table, column in _NAMING]
     found = {(str(owner_id), str(sha256)) for owner_id, sha256 in session.execute(union_all(*columns))}
     return found | set(_named_in_faces(session))
 
@@ -101,7 +110,14 @@ def _named_in_faces(session: Session) -> Iterator[tuple[str, str]]:
     for owner_id, faces in session.execute(
         select(Restoration.owner_id, Restoration.faces).execution_options(yield_per=500)
     ):
-        yield from ((owner_id, face["crop_sha256"]) for face in faces if face.get("crop_sha256"))
+        for face in faces:
+            pictures = [face.get("crop_sha256"), *_layers_in(face)]
+            yield from ((owner_id, sha256) for sha256 in pictures if sha256)
+
+
+def _layers_in(face: dict[str, Any]) -> list[str]:
+    pictures = (face.get("layers") or {}).get("pictures") or {}
+    return [picture["sha256"] for picture in pictures.values()]
 
 
 def bytes_kept(session: Session) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.db.tables import Checkpoint, Job, Subject
 from core.domain.job import JobStatus
-from core.domain.subject import CheckpointStatus
+from core.domain.subject import Category, CheckpointStatus
 
 
 def insert(session: Session, checkpoint: Checkpoint) -> Checkpoint:
@@ -52,6 +52,24 @@ def newest_in_work(session: Session, owner_id: str, subject_id: str, prior_sha25
     query = _of(owner_id, subject_id, prior_sha256).where(Checkpoint.status == CheckpointStatus.PENDING)
     query = query.join(Job, Job.id == Checkpoint.job_id).where(Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING)))
     return session.scalars(query.order_by(Checkpoint.id.desc()).limit(1)).first()
+
+
+def recognisable(session: Session, owner_id: str, prior_sha256: str) -> list[Checkpoint]:
+    """Of each person with a checkpoint that can be used: the default one, else the newest."""
+    query = (
+        select(Checkpoint, Subject.default_checkpoint_id)
+        .join(Subject, Subject.id == Checkpoint.subject_id)
+        .where(Checkpoint.owner_id == owner_id, Checkpoint.prior_sha256 == prior_sha256)
+        .where(Checkpoint.status == CheckpointStatus.READY, Checkpoint.blob_sha256.is_not(None))
+        .where(Subject.deleted_at.is_(None), Subject.category == Category.PERSON)
+        .order_by(Checkpoint.id)
+    )
+    best: dict[str, Checkpoint] = {}
+    for row, default_id in session.execute(query):
+        known = best.get(row.subject_id)
+        if row.id == default_id or known is None or known.id != default_id:
+            best[row.subject_id] = row
+    return [best[subject_id] for subject_id in sorted(best)]
 
 
 def delete_one(session: Session, checkpoint: Checkpoint) -> None:

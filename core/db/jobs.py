@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import events
 from core.db.session import now_of
-from core.db.tables import Job, StageOutput
+from core.db.tables import Job, RestorationCheckpoint, StageOutput
 from core.domain.job import JobKind
 
 
@@ -40,8 +40,9 @@ def listed(
 ) -> Sequence[Job]:
     """An owner's jobs, newest first, those older than `before_id`."""
     query = select(Job).where(Job.owner_id == owner_id).order_by(Job.id.desc()).limit(limit)
-    for column, value in ((Job.status, status), (Job.kind, kind), (Job.subject_id, subject_id)):
+    for column, value in ((Job.status, status), (Job.kind, kind)):
         query = query if value is None else query.where(column == value)
+    query = query if subject_id is None else query.where(_of_subject(owner_id, subject_id))
     return session.scalars(query if before_id is None else query.where(Job.id < before_id)).all()
 
 
@@ -55,22 +56,40 @@ def restoring_with(session: Session, owner_id: str, checkpoint_id: str) -> bool:
     """Whether a restoration that has not ended needs a checkpoint."""
     query = (
         select(Job.id)
-        .where(Job.owner_id == owner_id, Job.checkpoint_id == checkpoint_id, Job.kind == JobKind.RESTORATION)
-        .where(Job.finished_at.is_(None))
+        .where(Job.owner_id == owner_id, Job.kind == JobKind.RESTORATION, Job.finished_at.is_(None))
+        .where(or_(Job.checkpoint_id == checkpoint_id, needs_checkpoint(checkpoint_id)))
         .limit(1)
     )
     return session.scalars(query).first() is not None
 
 
+def needs_checkpoint(checkpoint_id: object) -> ColumnElement[bool]:
+    """Whether a job's restoration names a checkpoint for one of its faces; for a WHERE on jobs.
+
+    Args:
+        checkpoint_id: which, or the column that says it.
+    """
+    named = select(RestorationCheckpoint.restoration_id).where(RestorationCheckpoint.checkpoint_id == checkpoint_id)
+    return Job.restoration_id.in_(named)
+
+
+def _of_subject(owner_id: str, subject_id: str) -> ColumnElement[bool]:
+    """A subject's own jobs, and restorations that use one of its checkpoints."""
+    named = select(RestorationCheckpoint.restoration_id).where(
+        RestorationCheckpoint.owner_id == owner_id, RestorationCheckpoint.subject_id == subject_id
+    )
+    return or_(Job.subject_id == subject_id, Job.restoration_id.in_(named))
+
+
 def open_of(session: Session, owner_id: str, subject_id: str) -> Sequence[str]:
     """The ids of a subject's jobs that have not ended."""
-    query = select(Job.id).where(Job.owner_id == owner_id, Job.subject_id == subject_id, Job.finished_at.is_(None))
+    query = select(Job.id).where(Job.owner_id == owner_id, _of_subject(owner_id, subject_id), Job.finished_at.is_(None))
     return session.scalars(query).all()
 
 
 def forget_outputs(session: Session, owner_id: str, subject_id: str) -> None:
     """Forget what the stages of a subject's jobs made: crops, anchors, states."""
-    theirs = select(Job.id).where(Job.owner_id == owner_id, Job.subject_id == subject_id)
+    theirs = select(Job.id).where(Job.owner_id == owner_id, _of_subject(owner_id, subject_id))
     session.execute(
         delete(StageOutput)
         .where(StageOutput.owner_id == owner_id, StageOutput.job_id.in_(theirs))

@@ -17,7 +17,7 @@ from core.db import events
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import LeaseLostError
-from core.domain.job import ENDED_JOB_LIFE, TRANSITIONS, JobEvent, JobStage, JobState, JobStatus, advance
+from core.domain.job import ENDED_JOB_LIFE, TRANSITIONS, JobEvent, JobKind, JobStage, JobState, JobStatus, advance
 from core.domain.subject import CheckpointStatus
 
 QUEUED: ColumnElement[bool] = Job.status == literal(JobStatus.QUEUED.value, String, literal_execute=True)
@@ -183,6 +183,8 @@ def settle(session: Session, job: Job, now: datetime) -> None:
     """What an ended job leaves: no stage outputs; without success no checkpoint either, and nobody who waits for it."""
     session.execute(delete(StageOutput).where(StageOutput.job_id == job.id))
     if job.status == JobStatus.SUCCEEDED:
+        if job.kind != JobKind.RESTORATION:
+            _wait_for_next(session, job)
         return
     session.execute(
         update(Checkpoint)
@@ -238,6 +240,22 @@ def request_cancel(session: Session, owner_id: str, job_id: str) -> Job | None:
         events.append(session, job, "cancel_requested", now)
         session.flush()
     return job
+
+
+def _wait_for_next(session: Session, ended: Job) -> None:
+    """Let those who waited for this checkpoint wait for the next one that they need, where that is not there yet.
+
+    A group photo may need several; `options` names all of them. That one of those failed meanwhile is found out by the
+    reaper.
+    """
+    waiting = select(Job).where(Job.waits_for_job_id == ended.id, QUEUED).order_by(Job.id).with_for_update()
+    for job in session.scalars(waiting.execution_options(populate_existing=True)).all():
+        others = [job_id for job_id in job.options.get("waits_for_job_ids", []) if job_id != ended.id]
+        there = select(Job.id).where(Job.id.in_(others), Job.status == JobStatus.SUCCEEDED)
+        missing = sorted(set(others) - set(session.scalars(there)))
+        if missing:
+            job.waits_for_job_id = missing[0]
+    session.flush()
 
 
 def fail_waiting(session: Session, job_id: str, now: datetime) -> list[str]:

@@ -1,12 +1,12 @@
 """Restorations as their owner sees them, with their candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import files
-from core.db.tables import CandidateRow, Job, Restoration
+from core.db.tables import CandidateRow, Job, Restoration, RestorationCheckpoint
 from core.domain.job import JobStatus
 
 
@@ -34,7 +34,7 @@ def listed(
 ) -> Sequence[Restoration]:
     """An owner's restorations, newest first, those older than `before_id`."""
     query = select(Restoration).where(Restoration.owner_id == owner_id).order_by(Restoration.id.desc()).limit(limit)
-    query = query if subject_id is None else query.where(Restoration.subject_id == subject_id)
+    query = query if subject_id is None else query.where(_with_subject(owner_id, subject_id))
     return session.scalars(query if before_id is None else query.where(Restoration.id < before_id)).all()
 
 
@@ -47,9 +47,48 @@ def candidates_of(session: Session, owner_id: str, restoration_ids: Sequence[str
 
 
 def of_subject(session: Session, owner_id: str, subject_id: str) -> Sequence[Restoration]:
-    """All restorations that a subject's checkpoints made."""
-    query = select(Restoration).where(Restoration.owner_id == owner_id, Restoration.subject_id == subject_id)
+    """All restorations that a subject's checkpoints made, or are to make."""
+    query = select(Restoration).where(Restoration.owner_id == owner_id, _with_subject(owner_id, subject_id))
     return session.scalars(query).all()
+
+
+def _with_subject(owner_id: str, subject_id: str) -> ColumnElement[bool]:
+    named = select(RestorationCheckpoint.restoration_id).where(
+        RestorationCheckpoint.owner_id == owner_id, RestorationCheckpoint.subject_id == subject_id
+    )
+    return or_(Restoration.subject_id == subject_id, Restoration.id.in_(named))
+
+
+def name_checkpoints(session: Session, restoration: Restoration, subjects: Mapping[str, str]) -> None:
+    """Say with whose checkpoints a restoration is made, whoever was named before.
+
+    Args:
+        session: the transaction.
+        restoration: which; it is in the database.
+        subjects: by checkpoint id, whose it is.
+    """
+    session.execute(delete(RestorationCheckpoint).where(RestorationCheckpoint.restoration_id == restoration.id))
+    session.add_all(
+        RestorationCheckpoint(
+            restoration_id=restoration.id,
+            checkpoint_id=checkpoint_id,
+            subject_id=subject_id,
+            owner_id=restoration.owner_id,
+        )
+        for checkpoint_id, subject_id in subjects.items()
+    )
+    session.flush()
+
+
+def checkpoints_of(session: Session, owner_id: str, restoration_id: str) -> dict[str, str]:
+    """With whose checkpoints a restoration is made: checkpoint id → subject id."""
+    query = select(RestorationCheckpoint).where(
+        RestorationCheckpoint.owner_id == owner_id, RestorationCheckpoint.restoration_id == restoration_id
+    )
+    return {
+        row.checkpoint_id: row.subject_id
+        for row in session.scalars(query.order_by(RestorationCheckpoint.checkpoint_id))
+    }
 
 
 def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> int:
@@ -59,6 +98,8 @@ def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str])
     file_ids = [file_id for file_id in session.scalars(photos) if file_id is not None]
     mine = CandidateRow.owner_id == owner_id
     session.execute(delete(CandidateRow).where(mine, CandidateRow.restoration_id.in_(ids)))
+    links = (RestorationCheckpoint.owner_id == owner_id, RestorationCheckpoint.restoration_id.in_(ids))
+    session.execute(delete(RestorationCheckpoint).where(*links))
     session.execute(delete(Restoration).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids)))
     return files.delete_left_behind(session, owner_id, file_ids)
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.db.files import left_behind
+from core.db.jobs import needs_checkpoint
 from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration, Subject
 
 MOST = 500
@@ -42,7 +43,9 @@ def checkpoints(session: Session, now: datetime, most: int = MOST) -> int:
     over = (
         Checkpoint.expires_at <= now,
         Checkpoint.pinned.is_(False),
-        ~_open(or_(Job.checkpoint_id == Checkpoint.id, Job.id == Checkpoint.job_id)),
+        ~_open(
+            or_(Job.checkpoint_id == Checkpoint.id, Job.id == Checkpoint.job_id, needs_checkpoint(Checkpoint.id)),
+        ),
     )
     found = session.execute(select(Checkpoint.id, Checkpoint.subject_id).where(*over).limit(most)).all()
     # Subjects before checkpoints, as workers lock them; what was used or pinned meanwhile is no longer hit.

@@ -292,13 +292,36 @@ class Restoration(Base):
     candidates: Mapped[int] = mapped_column(Integer)
     output: Mapped[dict[str, Any]]
     faces: Mapped[list[Any]]
-    """One entry a face: {n, quad, selected ("original" or a candidate's number), crop_sha256, error}."""
+    """One entry a face, made by `core.services.face_entries`."""
+    image_sha256: Mapped[str | None] = mapped_column(SHA256)
+    """The whole photo with the selected faces in it; none where nothing was made of it."""
+    image_size_bytes: Mapped[int | None] = mapped_column(BigId)
+    image_media_type: Mapped[str | None] = mapped_column(String(64))
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
+class RestorationCheckpoint(Base):
+    """Whose checkpoint a restoration is, or was, made with; a group photo's has several.
+
+    With the subject everything goes that was made with it. Of faces that nobody named (`auto`) a row says who was
+    recognised, once that is known.
+    """
+
+    __tablename__ = "restoration_checkpoints"
+    restoration_id: Mapped[str] = mapped_column(ID, ForeignKey("restorations.id", ondelete="CASCADE"), primary_key=True)
+    checkpoint_id: Mapped[str] = mapped_column(ID, primary_key=True, index=True)
+    subject_id: Mapped[str] = mapped_column(ID, index=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+
+
 class CandidateRow(Base):
-    """One restored face among several; `number` is its place by score, best first."""
+    """One restored face among several; `number` is its place by score, best first.
+
+    `native` is the prior's own output, from which the photo is put together anew when another one is selected.
+    """
 
     __tablename__ = "candidates"
     restoration_id: Mapped[str] = mapped_column(ID, ForeignKey("restorations.id", ondelete="CASCADE"), primary_key=True)
@@ -311,6 +334,8 @@ class CandidateRow(Base):
     width: Mapped[int] = mapped_column(Integer)
     height: Mapped[int] = mapped_column(Integer)
     scores: Mapped[dict[str, Any]]
+    native_sha256: Mapped[str | None] = mapped_column(SHA256)
+    native_size_bytes: Mapped[int | None] = mapped_column(BigId)
 
 
 class Worker(Base):

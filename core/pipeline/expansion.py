@@ -1,10 +1,11 @@
 """What a request needs once its photos' faces are known: the calls between finding them and putting them back."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core.domain.errors import InvalidRecipeError
 from core.domain.mode import Mode
+from core.imaging.who import Guess
 from core.pipeline.fates import Fates
 from core.pipeline.found import FoundFace, FoundFaces
 from core.pipeline.plan import SUBJECT, StageCall, face_item, hash_of, photo_item, sha256_of
@@ -27,12 +28,14 @@ class PhotoFaces:
         found: its faces.
         fates: what is to become of them.
         noise_steps: K by face, where each has its own.
+        proposals: by face, whom it is likest to, where faces are recognised.
     """
 
     index: int
     found: FoundFaces
     fates: Fates
     noise_steps: Mapping[int, int]
+    proposals: Mapping[int, Guess] = field(default_factory=dict)
 
     @property
     def restored(self) -> list[FoundFace]:
@@ -135,7 +138,7 @@ def _work(
     before: tuple[StageCall, ...] = ()
     need: tuple[tuple[str, str], ...] = ()
     if face.checkpoint_id is not None:
-        constraint = sha256_of(request.checkpoints[face.checkpoint_id])
+        constraint = request.checkpoint_sha256(face.checkpoint_id)
     elif recipe.mode is Mode.GENERATIVE:
         before = tuple(_generative_calls(photo.index, face.n, crop, request.seed_of(photo.index), recipe, spec))
         constraint, need = before[-1].hashes[0], (("finetune", before[-1].items[0]),)

@@ -78,9 +78,12 @@ class RestoreRequest:
         candidates: results wanted for each face, each with other noise.
         seed: of everything random.
         native: faces' pictures in the prior's own resolution instead of the crop's; an aligned photo too.
-        checkpoints: by id, for faces that name their own.
+        checkpoints: by id, for faces that name their own, or are recognised.
+        checkpoint_hashes: the sha256 of each, where it is known without reading them.
         references: embeddings of photos of a subject, [N, 128] float64, by checkpoint id, or "" for the subject of
             `checkpoint` or `album`: they tell who is who in group photos. Without them nobody is told apart.
+        recognise: faces that nobody named are compared with the references, and restored from the checkpoint of whom
+            they show, where that is sure.
         personal_recipe: for faces that name a checkpoint where the recipe's mode is not personal.
         category: person, cat, dog or other. Only people's faces are found: of others it is a wish's box, or the whole
             picture.
@@ -98,7 +101,9 @@ class RestoreRequest:
     seed: int = 0
     native: bool = False
     checkpoints: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    checkpoint_hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    recognise: bool = False
     personal_recipe: Recipe | None = None
     category: str = "person"
     fidelity_auto: bool = False
@@ -106,6 +111,11 @@ class RestoreRequest:
     file_format: FileFormat | None = None
     keep_metadata: KeepMetadata = "all"
     finder: FinderChoice = field(default_factory=FinderChoice)
+
+    def checkpoint_sha256(self, checkpoint_id: str) -> str:
+        """Of the checkpoint that a face names."""
+        known = self.checkpoint_hashes.get(checkpoint_id)
+        return known or hashlib.sha256(self.checkpoints[checkpoint_id]).hexdigest()
 
     def seed_of(self, index: int) -> int:
         """The seed of one of its photos."""
@@ -143,7 +153,8 @@ class FaceResult:
         verdict: what became of it.
         notes: what is worth knowing: small, larger_than_prior, unlike_the_subject.
         noise_steps: K; None where it was not to be restored.
-        checkpoint_id: of the checkpoint that the face named.
+        checkpoint_id: of the checkpoint that the face named, or was recognised by.
+        proposal: whom it is likest to, where faces are recognised: a checkpoint's id and how sure that is, 0 … 1.
         identity: of the face as it was to the subject's references, where there are some.
         seed: of the grain that is added in the photo.
         crop: the aligned face as it was, [S, S, 3] uint8; None if there is none.
@@ -163,6 +174,7 @@ class FaceResult:
     notes: tuple[str, ...] = ()
     noise_steps: int | None = None
     checkpoint_id: str | None = None
+    proposal: tuple[str, float] | None = None
     identity: float | None = None
     seed: int = 0
     crop: np.ndarray | None = None

@@ -53,6 +53,7 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         notes=photo.fates.notes.get(face.n, ()),
         noise_steps=noise_steps,
         checkpoint_id=face.checkpoint_id,
+        proposal=None if face.n not in photo.proposals else photo.proposals[face.n][:2],
         identity=identity,
         seed=grain_seed(context, index, face.n) if cut_out else 0,
         crop=context.crop(index, face.n) if cut_out else None,

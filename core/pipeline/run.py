@@ -15,6 +15,7 @@ from core.pipeline.fates import decide
 from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
 from core.pipeline.plan import SUBJECT, StageCall, carried_out, face_item, photo_item
 from core.pipeline.ports import ArtifactStore, Ports
+from core.pipeline.recognition import recognised, with_checkpoints
 from core.pipeline.request import PhotoResult, RestoreRequest, Result, TuneRequest
 from core.pipeline.results import photo_result
 from core.pipeline.stages import HANDLERS, Constrain, Context
@@ -154,8 +155,10 @@ def _faces_of(index: int, request: RestoreRequest, context: Context, seconds: di
             chosen = ("align", f"{item}-{NOISE_STEPS}")
             if chosen in context.hashes:
                 noise_steps[face.n] = int(unpack(context.output(*chosen))[1][NOISE_STEPS])
+    proposals = recognised(found, vectors, request)
+    found = with_checkpoints(found, proposals)
     fates = decide(found, vectors, request, recipe, spec.resolution)
-    return PhotoFaces(index, found, fates, noise_steps)
+    return PhotoFaces(index, found, fates, noise_steps, proposals)
 
 
 def _do(calls: Sequence[StageCall], context: Context, seconds: dict[str, float]) -> None:

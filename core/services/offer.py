@@ -1,8 +1,9 @@
 """What this service restores with: one prior, and the recipes that fit it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from core.domain.errors import InvalidRecipeError, SettingsError
 from core.domain.mode import Mode
@@ -27,6 +28,10 @@ class Dials:
     recipe: str | None = None
     noise_steps: int | None = None
     fidelity: float | None = None
+
+    def without_recipe(self) -> Self:
+        """The same K with the default recipe."""
+        return replace(self, recipe=None)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -13,56 +12,25 @@ from core.db import checkpoints as checkpoint_rows
 from core.db import jobs, queue, restorations
 from core.db.session import now_of
 from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration
-from core.domain.errors import (
-    CheckpointMismatchError,
-    CheckpointNotReadyError,
-    InvalidRequestError,
-    NotFoundError,
-)
+from core.domain.errors import InvalidRequestError, NotFoundError, UnsupportedFormatError
+from core.domain.face import FaceAction, FaceWish
 from core.domain.ids import Prefix, new_id
 from core.domain.job import JobKind, JobStatus
 from core.domain.mode import Mode
-from core.domain.subject import CheckpointStatus
+from core.domain.subject import Category
+from core.imaging.original import heic
 from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
 from core.recipes.schema import Recipe
-from core.services import idempotency, subjects
-from core.services.checkpoints import is_being_made
-from core.services.offer import Dials, Offer
+from core.services import idempotency
+from core.services.constraints import Chosen, choose, lock_subjects
+from core.services.offer import Offer
 from core.services.queueing import Order, enqueue
 from core.services.terms import Terms
+from core.services.wanted import AUTO, AskedFace, Wanted
+from core.services.wishes import check_category, check_faces, wishes_of
 
 ORIGINAL = "original"
-ImageFormat = Literal["png", "jpeg", "webp"]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What somebody asks for.
-
-    Attributes:
-        mode: None for auto: personal where a subject or a checkpoint is named, else generative.
-        subject_id: whose checkpoint constrains the prior.
-        checkpoint_id: which, instead of the subject's default.
-        dials: recipe, and K.
-        candidates: results, each with other noise.
-        seed: of everything random.
-        aligned: the photo already is a face crop in FFHQ framing.
-        native: the result in the prior's own resolution.
-        image_format: of the results.
-        start_by: not begun later than this.
-    """
-
-    mode: Mode | None = None
-    subject_id: str | None = None
-    checkpoint_id: str | None = None
-    dials: Dials = field(default_factory=Dials)
-    candidates: int = 1
-    seed: int = 0
-    aligned: bool = False
-    native: bool = False
-    image_format: ImageFormat = "png"
-    start_by: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -70,18 +38,24 @@ class Prepared:
     """What was found to be possible.
 
     Attributes:
-        mode: settled.
+        mode: settled; of the faces that name no checkpoint of their own.
         recipe: complete and checked.
-        subject_id: whose checkpoint it is.
-        checkpoint: for the personal mode.
-        waits_for_job_id: the job that is still making that checkpoint.
+        category: what the faces are.
+        checkpoint: of the whole photo, for the personal mode.
+        personal_recipe: for the faces that name a checkpoint where the mode is another.
+        wishes: what is asked of single faces; None: nothing.
+        subjects: by checkpoint id, whose it is: all that are used.
+        waits_for_job_ids: the jobs that are still making one of those.
     """
 
     mode: Mode
     recipe: Recipe
-    subject_id: str | None = None
+    category: Category
     checkpoint: Checkpoint | None = None
-    waits_for_job_id: str | None = None
+    personal_recipe: Recipe | None = None
+    wishes: tuple[FaceWish, ...] | None = None
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    waits_for_job_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +73,8 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
     Raises:
         InvalidRequestError: it contradicts itself, or a time that has passed.
         InvalidRecipeError: no such recipe, one of another mode, or a K that the prior does not have.
+        PriorUncalibratedError: K is to follow from the photo, and cannot.
+        UnsupportedFormatError: HEIC is asked for, and is not written here.
         NotFoundError: no such subject or checkpoint.
         CheckpointNotReadyError: the personal mode, and no checkpoint is there or being made.
         CheckpointMismatchError: the checkpoint was tuned from another prior.
@@ -106,19 +82,47 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
     mode = _mode_of(wanted)
     if wanted.start_by is not None and wanted.start_by <= now_of(session):
         raise InvalidRequestError("start_by has passed.", "Name a later moment, or none.", pointer="/start_by")
-    recipe = offer.recipe(mode, wanted.dials)
-    if mode is not Mode.PERSONAL:
-        return Prepared(mode, recipe)
-    checkpoint, waits_for = _checkpoint(session, owner_id, wanted, offer.prior)
-    return Prepared(mode, recipe, checkpoint.subject_id, checkpoint, waits_for)
+    if wanted.output.file_format == "heic" and not heic.available():
+        raise UnsupportedFormatError(
+            "HEIC is not written here: its encoder is not installed.",
+            "Ask for jpeg, or have the operator install heirloom[heic].",
+            pointer="/output/format",
+        )
+    check_faces(wanted)
+    if wanted.fidelity_auto:
+        offer.check_calibrated()
+    recipe, personal_recipe = _recipes(mode, wanted, offer)
+    whole = None
+    if mode is Mode.PERSONAL:
+        whole = choose(session, owner_id, wanted.subject_id, wanted.checkpoint_id, offer.prior)
+    own = [
+        choose(session, owner_id, face.subject_id, face.checkpoint_id, offer.prior, f"/faces/{number}")
+        if face.names_checkpoint
+        else None
+        for number, face in enumerate(wanted.single_faces)
+    ]
+    category = _category(wanted, whole, own)
+    used = [one for one in (whole, *own) if one is not None]
+    return Prepared(
+        mode=mode,
+        recipe=recipe,
+        category=category,
+        checkpoint=None if whole is None else whole.checkpoint,
+        personal_recipe=personal_recipe,
+        wishes=wishes_of(wanted.faces, own) if isinstance(wanted.faces, tuple) else None,
+        subjects={one.checkpoint.id: one.checkpoint.subject_id for one in used},
+        waits_for_job_ids=tuple(sorted({one.waits_for_job_id for one in used if one.waits_for_job_id is not None})),
+    )
 
 
 def _mode_of(wanted: Wanted) -> Mode:
-    named = wanted.subject_id is not None or wanted.checkpoint_id is not None
+    named = wanted.names_checkpoint
     mode = wanted.mode or (Mode.PERSONAL if named else Mode.GENERATIVE)
     if mode is Mode.PERSONAL and not named:
         raise InvalidRequestError(
-            "The personal mode needs a subject.", "Name its subject_id, or choose another mode.", pointer="/subject_id"
+            "The personal mode needs a subject.",
+            "Name its subject_id, or leave mode out: a face that names a subject is personal by itself.",
+            pointer="/subject_id",
         )
     if mode is not Mode.PERSONAL and named:
         member = "/subject_id" if wanted.subject_id is not None else "/checkpoint_id"
@@ -128,130 +132,146 @@ def _mode_of(wanted: Wanted) -> Mode:
     return mode
 
 
-def _checkpoint(session: Session, owner_id: str, wanted: Wanted, prior: PriorSpec) -> tuple[Checkpoint, str | None]:
-    subject = None
-    if wanted.subject_id is not None:
-        subject = subjects.get(session, owner_id, wanted.subject_id, pointer="/subject_id")
-    chosen_id = wanted.checkpoint_id or (subject.default_checkpoint_id if subject is not None else None)
-    chosen = None
-    if chosen_id is not None:
-        chosen = checkpoint_rows.get(session, owner_id, chosen_id, wanted.subject_id)
-        if chosen is None and wanted.checkpoint_id is not None:
-            raise NotFoundError(
-                "There is no such checkpoint.",
-                "GET /v1/subjects/{id}/checkpoints lists them.",
-                pointer="/checkpoint_id",
-            )
-    fits = chosen is not None and chosen.prior_sha256 == prior.sha256
-    if subject is not None and wanted.checkpoint_id is None and not fits:
-        rows = (owner_id, subject.id, prior.sha256)
-        other = checkpoint_rows.newest_ready(session, *rows) or checkpoint_rows.newest_in_work(session, *rows)
-        chosen = other or chosen
-    if chosen is None:
-        raise CheckpointNotReadyError(
-            "The subject has no checkpoint, and none is being made.",
-            "Send its album first: POST /v1/subjects/{id}/album.",
-            pointer="/subject_id",
-        )
-    return chosen, usable(session, chosen, prior)
+def _recipes(mode: Mode, wanted: Wanted, offer: Offer) -> tuple[Recipe, Recipe | None]:
+    """The recipe of the photo, and the one of faces with a checkpoint of their own where the mode is another.
 
-
-def usable(session: Session, checkpoint: Checkpoint, prior: PriorSpec) -> str | None:
-    """Check that a checkpoint is there or on its way.
-
-    Returns:
-        The id of the job to wait for; None where it is ready.
-
-    Raises:
-        CheckpointNotReadyError: it is neither.
-        CheckpointMismatchError: it was tuned from another prior.
+    A recipe that is named may be either's; the other is the default then.
     """
-    if checkpoint.prior_sha256 != prior.sha256:
-        raise CheckpointMismatchError(
-            f"The checkpoint was tuned from the prior {checkpoint.prior_name!r}, and this service now uses "
-            f"{prior.name!r}.",
-            "Tune another from the same album: POST /v1/subjects/{id}/checkpoints.",
-        )
-    if checkpoint.status == CheckpointStatus.READY:
-        return None
-    job = jobs.get(session, checkpoint.owner_id, checkpoint.job_id) if checkpoint.job_id is not None else None
-    if job is None or not is_being_made(checkpoint, job):
-        raise CheckpointNotReadyError(
-            "The checkpoint was not made, and nobody is making it.",
-            "See its job's error, then retry that job or tune the album again.",
-        )
-    return job.id
+    own = wanted.faces == AUTO or any(face.names_checkpoint for face in wanted.single_faces)
+    if mode is Mode.PERSONAL or not own:
+        return offer.recipe(mode, wanted.dials), None
+    named = offer.presets().get(wanted.dials.recipe or "")
+    unnamed = wanted.dials.without_recipe()
+    if named is not None and named.recipe.mode is Mode.PERSONAL:
+        return offer.recipe(mode, unnamed), offer.recipe(Mode.PERSONAL, wanted.dials)
+    return offer.recipe(mode, wanted.dials), offer.recipe(Mode.PERSONAL, unnamed)
+
+
+def _category(wanted: Wanted, whole: Chosen | None, own: Sequence[Chosen | None]) -> Category:
+    """What the faces are: as was said, as the subjects are, or people."""
+    named = [("/subject_id" if wanted.subject_id is not None else "/checkpoint_id", whole)] if whole is not None else []
+    for number, (face, chosen) in enumerate(zip(wanted.single_faces, own, strict=False)):
+        if chosen is not None:
+            member = "subject_id" if face.subject_id is not None else "checkpoint_id"
+            named.append((f"/faces/{number}/{member}", chosen))
+    category = wanted.category or (named[0][1].category if named else Category.PERSON)
+    for pointer, chosen in named:
+        if chosen.category is not category:
+            raise InvalidRequestError(
+                f"This subject is a {chosen.category}, and the photo is looked at as one of a {category}.",
+                "Send a request for each category.",
+                pointer=pointer,
+            )
+    check_category(wanted, category)
+    return category
 
 
 def create(
     session: Session, owner_id: str, file: File, wanted: Wanted, offer: Offer, terms: Terms
 ) -> tuple[Restoration, Job]:
     """Queue a restoration; errors as for `prepare`."""
-    # Subjects are locked, so that one that is deleted at this moment gets no new result.
-    if wanted.subject_id is not None and _mode_of(wanted) is Mode.PERSONAL:
-        subjects.get(session, owner_id, wanted.subject_id, lock=True, pointer="/subject_id")
+    check_faces(wanted)
+    if _mode_of(wanted) is Mode.PERSONAL or wanted.single_faces:
+        lock_subjects(session, owner_id, _named(session, owner_id, wanted))
     prepared = prepare(session, owner_id, wanted, offer)
-    if wanted.subject_id is None and prepared.subject_id is not None:
-        subjects.get(session, owner_id, prepared.subject_id, lock=True, pointer="/checkpoint_id")
-        prepared = prepare(session, owner_id, wanted, offer)  # the checkpoint may have gone before the lock came
     restoration_id, job_id = new_id(Prefix.RESTORATION), new_id(Prefix.JOB)
     job = enqueue(session, owner_id, _order(owner_id, restoration_id, wanted, prepared, offer.prior), job_id)
     now = now_of(session)
-    checkpoint_id = prepared.checkpoint.id if prepared.checkpoint is not None else None
+    checkpoint = prepared.checkpoint
     restoration = Restoration(
         id=restoration_id,
         owner_id=owner_id,
         job_id=job_id,
         file_id=file.id,
         input_sha256=file.blob_sha256,
-        subject_id=prepared.subject_id,
-        checkpoint_id=checkpoint_id,
+        subject_id=checkpoint.subject_id if checkpoint is not None else None,
+        checkpoint_id=checkpoint.id if checkpoint is not None else None,
         mode=prepared.mode,
         candidates=wanted.candidates,
-        output={"format": wanted.image_format, "native": wanted.native},
+        output={**wanted.output.as_json(), "colour": wanted.colour},
         faces=[],
         created_at=now,
         expires_at=now + terms.photo_life,
     )
-    return restorations.insert(session, restoration), job
+    restorations.insert(session, restoration)
+    restorations.name_checkpoints(session, restoration, prepared.subjects)
+    return restoration, job
+
+
+def _named(session: Session, owner_id: str, wanted: Wanted) -> dict[str, str]:
+    """By subject id, where it is named; by a checkpoint of it, too."""
+    places: list[tuple[str, Wanted | AskedFace]] = [("", wanted)]
+    places += [(f"/faces/{number}", face) for number, face in enumerate(wanted.single_faces)]
+    named: dict[str, str] = {}
+    for place, one in places:
+        if one.subject_id is not None:
+            named.setdefault(one.subject_id, f"{place}/subject_id")
+        elif one.checkpoint_id is not None:
+            row = checkpoint_rows.get(session, owner_id, one.checkpoint_id)
+            if row is not None:  # one that is not there is refused by `prepare`
+                named.setdefault(row.subject_id, f"{place}/checkpoint_id")
+    return named
 
 
 def _order(owner_id: str, restoration_id: str, wanted: Wanted, prepared: Prepared, prior: PriorSpec) -> Order:
     recipe, checkpoint = prepared.recipe, prepared.checkpoint
-    cost = cost_of(recipe)
-    tuning = cost.album + cost.finetune if prepared.mode is Mode.GENERATIVE else 0
-    options = {
+    options: dict[str, Any] = {
         "aligned": wanted.aligned,
-        "native": wanted.native,
         "candidates": wanted.candidates,
-        "format": wanted.image_format,
+        "category": prepared.category.value,
+        "colour": wanted.colour,
+        "fidelity_auto": wanted.fidelity_auto,
+        **wanted.output.as_json(),
+        "faces": wanted.faces if prepared.wishes is None else [wish.as_json() for wish in prepared.wishes],
+        "subject_ids": sorted(set(prepared.subjects.values())),
     }
+    if prepared.personal_recipe is not None:
+        options["personal_recipe"] = prepared.personal_recipe.model_dump(mode="json")
+    if len(prepared.waits_for_job_ids) > 1:
+        options["waits_for_job_ids"] = list(prepared.waits_for_job_ids)
     shared = [
         owner_id,
         prepared.mode.value,
         checkpoint.id if checkpoint is not None else None,
         recipe.digest(),
         prior.sha256,
-        wanted.candidates,
-        wanted.native,
+        *(options[name] for name in _SHARED),
     ]
-    together = prepared.mode is not Mode.GENERATIVE  # that tunes on each photo by itself
+    # Generative photos are tuned on one by one, and faces with checkpoints of their own bring those along.
+    together = prepared.mode is not Mode.GENERATIVE and prepared.personal_recipe is None
+    together = together and all(wish.checkpoint_id is None for wish in prepared.wishes or ())
     return Order(
         kind=JobKind.RESTORATION,
         recipe=recipe,
         prior=prior,
         seed=wanted.seed,
-        cost_forwards=tuning + cost.restore * wanted.candidates,
+        cost_forwards=_cost(wanted, prepared),
         options=options,
         columns={
             "restoration_id": restoration_id,
-            "subject_id": prepared.subject_id,
+            "subject_id": checkpoint.subject_id if checkpoint is not None else None,
             "checkpoint_id": checkpoint.id if checkpoint is not None else None,
-            "waits_for_job_id": prepared.waits_for_job_id,
+            "waits_for_job_id": next(iter(prepared.waits_for_job_ids), None),
             "start_by": wanted.start_by,
             "batch_key": hashlib.sha256(json.dumps(shared).encode()).hexdigest() if together else None,
         },
     )
+
+
+_SHARED = ("candidates", "native", "colour", "format", "keep_metadata", "category", "fidelity_auto")
+"""Options that photos of one batch have in common."""
+
+
+def _cost(wanted: Wanted, prepared: Prepared) -> int:
+    """Network forwards: of the faces that are named, or of one, for nobody knows yet how many there are."""
+    cost = cost_of(prepared.recipe)
+    tuning = cost.album + cost.finetune if prepared.mode is Mode.GENERATIVE else 0
+    alike = tuning + cost.restore * wanted.candidates
+    restored = [wish for wish in prepared.wishes or () if wish.action is FaceAction.RESTORE]
+    if prepared.wishes is None:
+        return alike
+    personal = cost_of(prepared.personal_recipe or prepared.recipe).restore * wanted.candidates
+    return sum(alike if wish.checkpoint_id is None else personal for wish in restored)
 
 
 def get(session: Session, owner_id: str, restoration_id: str) -> Restored:
@@ -310,5 +330,10 @@ def _with_all(session: Session, owner_id: str, rows: Sequence[Restoration]) -> l
     found = restorations.candidates_of(session, owner_id, [row.id for row in rows])
     by_id = {job.id: job for job in jobs.some(session, owner_id, [row.job_id for row in rows])}
     return [
-        Restored(row, by_id.get(row.job_id), [one for one in found if one.restoration_id == row.id]) for row in rows
+        Restored(
+            row,
+            by_id.get(row.job_id),
+            [one for one in found if one.restoration_id == row.id],
+        )
+        for row in rows
     ]

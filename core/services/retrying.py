@@ -15,9 +15,9 @@ from core.domain.ids import Prefix, new_id
 from core.domain.job import JobKind, JobStatus
 from core.domain.subject import CheckpointStatus
 from core.priors.spec import PriorSpec
-from core.services import subjects
+from core.services.constraints import lock_subjects, usable
 from core.services.jobs import get
-from core.services.restorations import usable
+from core.services.wanted import AUTO
 
 _COPIED = (
     "owner_id",
@@ -52,8 +52,8 @@ def retry(session: Session, owner_id: str, job_id: str, prior: PriorSpec) -> Job
             f"The job is {job.status}; only one that ended otherwise can be retried.",
             "Cancel it first, or send the request again for another result.",
         )
-    if job.subject_id is not None:
-        subjects.get(session, owner_id, job.subject_id, lock=True)
+    named = {job.subject_id, *job.options.get("subject_ids", [])} - {None}
+    lock_subjects(session, owner_id, dict.fromkeys(named, ""))
     again = Job(
         **{name: getattr(job, name) for name in _COPIED},
         id=new_id(Prefix.JOB),
@@ -79,12 +79,23 @@ def _point_restoration(session: Session, job: Job, prior: PriorSpec) -> None:
     # Nothing else names the photo's bytes: without the file they may be swept before a worker reads them.
     if row.file_id is None or files.get(session, job.owner_id, row.file_id, keep=True) is None:
         raise NotFoundError("The photo of this job was deleted.", "Send the photo again.")
+    # Whoever is recognised without being named is looked for anew.
+    recognised = job.options.get("faces") == AUTO
+    named = set() if recognised else set(restorations.checkpoints_of(session, job.owner_id, row.id))
     if job.checkpoint_id is not None:
-        checkpoint = checkpoints.get(session, job.owner_id, job.checkpoint_id)
-        if checkpoint is None:
-            raise NotFoundError("The checkpoint of this job was deleted.", "Send the photo again.")
-        job.waits_for_job_id = usable(session, checkpoint, prior)
+        named.add(job.checkpoint_id)
+    waits_for = [_wait_for(session, job.owner_id, checkpoint_id, prior) for checkpoint_id in sorted(named)]
+    pending = sorted({one for one in waits_for if one is not None})
+    job.waits_for_job_id = next(iter(pending), None)
+    job.options = {**job.options, "waits_for_job_ids": pending}
     row.job_id = job.id
+
+
+def _wait_for(session: Session, owner_id: str, checkpoint_id: str, prior: PriorSpec) -> str | None:
+    checkpoint = checkpoints.get(session, owner_id, checkpoint_id)
+    if checkpoint is None:
+        raise NotFoundError("The checkpoint of this job was deleted.", "Send the photo again.")
+    return usable(session, checkpoint, prior)
 
 
 def _point_checkpoint(session: Session, job: Job) -> None:

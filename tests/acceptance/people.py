@@ -9,6 +9,7 @@ from skimage.data import coffee
 from cli.demo_pictures import LIGHTS, lit, portrait
 from core.imaging.degrade import degrade
 from core.imaging.intake import encode
+from core.imaging.resize import resize
 
 
 def album_photos(count: int = 6) -> dict[str, bytes]:
@@ -23,6 +24,13 @@ def degraded_photos(count: int) -> list[bytes]:
     return [
         encode(degrade(portrait(), "noise", np.random.default_rng(rng.integers(2**32))), "png") for _ in range(count)
     ]
+
+
+def two_faces() -> bytes:
+    """A photo of the person beside their smaller mirror image, [400, 720, 3]."""
+    other = np.full((400, 320, 3), 128, np.uint8)
+    other[40:360] = resize(np.ascontiguousarray(portrait()[:, ::-1]), 320)
+    return encode(np.concatenate([portrait(), other], axis=1), "jpeg", 92)
 
 
 def without_a_face() -> bytes:

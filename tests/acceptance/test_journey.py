@@ -8,8 +8,9 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from core.imaging.intake import decode_photo
 from tests.acceptance.conftest import EILEEN, wait_for
-from tests.acceptance.people import album_photos, degraded_photos, without_a_face, zipped
+from tests.acceptance.people import album_photos, degraded_photos, two_faces, without_a_face, zipped
 
 PERSONAL = {"recipe": "tiny-personal"}
 
@@ -51,20 +52,26 @@ def test_photo_after_photo_is_restored_with_the_checkpoint(api, tuned):
     def send(data: bytes) -> httpx.Response:
         return api.post("/v1/restorations", files=photo(data), data={**PERSONAL, "subject_id": subject_id})
 
+    sent = degraded_photos(6)
     with ThreadPoolExecutor(4) as callers:
-        answers = list(callers.map(send, degraded_photos(6)))
+        answers = list(callers.map(send, sent))
     jobs = [wait_for(api, answer) for answer in answers]
     assert [job["status"] for job in jobs] == ["succeeded"] * 6, jobs
-    for job in jobs:
+    for job, data in zip(jobs, sent, strict=True):
         restoration = api.get(job["links"]["restoration"]).json()
         assert restoration["mode"] == "personal"
         [face] = restoration["faces"]
-        assert face["selected"] == 0
+        assert face["subject_id"] == subject_id
         assert set(face["candidates"][0]["scores"]) >= {"identity_to_photo", "sharpness_before", "sharpness_after"}
-        restored = pixels(api.get(restoration["links"]["image"]))
-        original = pixels(api.get(face["original"]))
-        assert restored.shape == original.shape
-        assert not np.array_equal(restored, original)
+        restored, photo_sent = pixels(api.get(restoration["links"]["image"])), decode_photo(data)
+        assert restored.shape == photo_sent.shape
+        assert np.array_equal(restored[-100:], photo_sent[-100:])
+        if face["verdict"] == "restored":
+            assert not np.array_equal(restored, photo_sent)
+            assert pixels(api.get(face["original"])).shape == pixels(api.get(face["candidates"][0]["image"])).shape
+        else:  # so says the album of the person, and the photo stays as it was
+            assert (face["verdict"], face["selected"]) == ("keep_original", "original")
+            assert np.array_equal(restored, photo_sent)
 
 
 def test_a_photo_of_somebody_without_an_album_is_restored_generatively(api, finished):
@@ -76,9 +83,10 @@ def test_a_photo_of_somebody_without_an_album_is_restored_generatively(api, fini
 
 
 def test_who_waits_gets_the_result_itself_and_every_candidate(api):
+    sent = degraded_photos(1)[0]
     answer = api.post(
         "/v1/restorations",
-        files=photo(degraded_photos(1)[0]),
+        files=photo(sent),
         data={"mode": "direct", "recipe": "tiny-direct", "candidates": "3"},
         headers={"Prefer": "wait=60"},
     )
@@ -88,11 +96,44 @@ def test_who_waits_gets_the_result_itself_and_every_candidate(api):
     pictures = [pixels(api.get(candidate["image"])) for candidate in face["candidates"]]
     assert not np.array_equal(pictures[0], pictures[1])
 
+    first = pixels(api.get(answer.json()["links"]["image"]))
     chosen = api.post(f"{answer.json()['links']['self']}/faces/0/selection", json={"candidate": 2})
     assert chosen.json()["faces"][0]["selected"] == 2
-    assert np.array_equal(pixels(api.get(chosen.json()["links"]["image"])), pictures[2])
+    second = pixels(api.get(chosen.json()["links"]["image"]))
+    assert np.array_equal(second[-100:], first[-100:])
+    assert not np.array_equal(second, first)
     kept = api.post(f"{answer.json()['links']['self']}/faces/0/selection", json={"candidate": "original"})
-    assert np.array_equal(pixels(api.get(kept.json()["links"]["image"])), pixels(api.get(face["original"])))
+    assert np.array_equal(pixels(api.get(kept.json()["links"]["image"])), decode_photo(sent))
+
+
+def test_of_a_group_photo_one_is_restored_with_their_own_checkpoint_and_the_other_stays_as_they_are(api, tuned):
+    subject_id, job = tuned
+    sent = two_faces()
+    answer = api.post(
+        "/v1/restorations",
+        files=photo(sent, "group.jpg"),
+        data={
+            "faces": json.dumps([{"index": 0, "subject_id": subject_id}, {"index": 1, "action": "keep"}]),
+            "recipe": "tiny-personal",
+            "candidates": "2",
+            "keep_metadata": "none",
+        },
+        headers={"Prefer": "wait=60"},
+    )
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    mine, other = found["faces"]
+    assert (mine["checkpoint_id"], mine["noise_steps"]) == (job["checkpoint_id"], 40)
+    assert (other["verdict"], other["selected"], other["candidates"]) == ("kept", None, [])
+    assert api.get(f"/v1/restorations?subject={subject_id}&limit=1").json()["data"][0]["id"] == found["id"]
+    assert (found["image"]["media_type"], found["image"]["width"]) == ("image/jpeg", 720)  # as it came
+    chosen = api.post(f"{found['links']['self']}/faces/0/selection", json={"candidate": 1}).json()
+    assert chosen["image"]["sha256"] != found["image"]["sha256"]
+    image = api.get(chosen["links"]["image"])
+    assert image.headers["Content-Type"] == "image/jpeg"
+    difference = np.abs(decode_photo(image.content).astype(int) - decode_photo(sent))
+    left, right = difference[:300, :400].mean(), difference[:300, 420:].mean()
+    assert right < 1 < left  # the right one was compressed anew, and no more
 
 
 def test_the_same_seed_gives_the_same_picture(api):

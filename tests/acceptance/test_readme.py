@@ -40,4 +40,4 @@ def test_what_is_documented_as_calls_does_what_it_says(page, tmp_path):
         )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "succeeded" in done.stdout
-    assert decode_photo((tmp_path / "restored.png").read_bytes()).shape[2] == 3
+    assert decode_photo((tmp_path / "restored.jpg").read_bytes()).shape[2] == 3

@@ -37,11 +37,18 @@ class World:
                     case.body[name] = self.ids[name]
             if "file_id" in case.body:
                 case.body["file_id"] = self.ids["file_id"]
+            for face in case.body["faces"] if isinstance(case.body.get("faces"), list) else ():
+                self._make_real_face(face)
             if isinstance(case.body.get("input"), dict) and "file_id" in case.body["input"]:
                 case.body["input"]["file_id"] = self.ids["file_id"]
             if case.media_type == "multipart/form-data" and "file" in case.body:
                 several = isinstance(case.body["file"], list)
                 case.body["file"] = [photo(n) for n in range(3)] if several else photo(0)
+
+    def _make_real_face(self, face: Any) -> None:
+        for name in ("subject_id", "checkpoint_id"):
+            if isinstance(face, dict) and name in face:
+                face[name] = self.ids[name]
 
 
 @contextmanager

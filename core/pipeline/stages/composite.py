@@ -38,7 +38,7 @@ def _face(call: StageCall, context: Context, request: RestoreRequest) -> bytes:
     """Candidates at the crop's size with the photo's own detail, best first, with their scores."""
     arrays, values = unpack(context.output(*call.needs[0]))
     crop, vector = arrays["crop"], arrays.get("embedding")
-    face = context.found(call.sources[0]).faces[call.faces[0]]
+    face = context.photos[call.sources[0]].found.faces[call.faces[0]]
     references = references_of(face, request, context.recipe)
     natives = [unpack(context.output(*need))[0]["native"] for need in call.needs[1:]]
     before = Before(context.prior, crop, resize(crop, natives[0].shape[0]), vector, references)

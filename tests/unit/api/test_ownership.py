@@ -4,6 +4,7 @@ The routes come from the OpenAPI document: one that is added is tried without a 
 """
 
 import itertools
+import json
 import re
 
 import pytest
@@ -105,10 +106,19 @@ def test_somebody_else_s_named_in_a_body_is_not_there_either(two):
         {"input": {"file_id": ids["file_id"]}, "mode": "direct"},
         {"input": {"file_id": mine}, "subject_id": ids["subject_id"]},
         {"input": {"file_id": mine}, "checkpoint_id": ids["checkpoint_id"]},
+        {"input": {"file_id": mine}, "faces": [{"index": 1}, {"index": 0, "subject_id": ids["subject_id"]}]},
+        {"input": {"file_id": mine}, "faces": [{"index": 0, "checkpoint_id": ids["checkpoint_id"]}]},
     ]
+    absent = {ids[name]: new_id(PARAMETERS[name]) for name in NAMED_IN_BODIES}
     for body in bodies:
-        answer = api.client.post("/v1/restorations", json=body, headers=eve)
+        headers = {**eve, "X-Request-Id": "same"}
+        answer = api.client.post("/v1/restorations", json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), answer.text
+        text = json.dumps(body)
+        for theirs, unknown in absent.items():
+            text = text.replace(theirs, unknown)
+        again = api.client.post("/v1/restorations", json=json.loads(text), headers=headers)
+        assert again.content == answer.content
     answer = api.client.post("/v1/faces/detect", json={"file_id": ids["file_id"]}, headers=eve)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     subject = {"name": "Eve", "category": "cat"}

@@ -8,6 +8,20 @@ from tests import pretend_worker
 from tests.small_photos import photo, zip_of
 
 PATH = "/v1/restorations"
+PLAIN = {
+    "aligned": False,
+    "candidates": 1,
+    "category": "person",
+    "colour": "preserve",
+    "faces": None,
+    "fidelity_auto": False,
+    "format": None,
+    "keep_metadata": "all",
+    "layers": False,
+    "native": False,
+    "subject_ids": [],
+}
+"""What a worker is told of a request that says nothing."""
 
 
 def row_of(api, job):
@@ -38,7 +52,13 @@ def test_what_a_worker_is_told_is_what_was_asked(api):
         output={"format": "webp", "native": True},
     )
     row = row_of(api, job)
-    assert row.options == {"aligned": True, "native": True, "candidates": 3, "format": "webp"}
+    assert row.options == PLAIN | {
+        "aligned": True,
+        "native": True,
+        "candidates": 3,
+        "format": "webp",
+        "subject_ids": [subject_id],
+    }
     assert (row.subject_id, row.checkpoint_id, row.seed) == (subject_id, checkpoint_id, 7)
     assert row.recipe["restore"]["noise_steps"] == 150
     assert row.cost_forwards == 3 * 20  # DPM-Solver's calls; the tuning was paid by another job
@@ -50,10 +70,10 @@ def test_photos_that_share_a_load_and_a_batch_carry_the_same_key_and_others_not(
     alike = [row_of(api, api.restoration(subject_id=subject_id, seed=seed)).batch_key for seed in (1, 2)]
     assert alike[0] is not None
     assert alike[0] == alike[1]
-    others = [{"noise_steps": 99}, {"candidates": 2}, {"output": {"native": True}}]
+    others = [{"noise_steps": 99}, {"candidates": 2}, {"output": {"native": True}}, {"colour": "free"}]
     keys = {row_of(api, api.restoration(subject_id=subject_id, **body)).batch_key for body in others}
     keys.add(row_of(api, api.restoration(mode="direct")).batch_key)
-    assert len(keys | {alike[0]}) == 5
+    assert len(keys | {alike[0]}) == 6
     assert row_of(api, api.restoration(mode="generative")).batch_key is None
 
 
@@ -61,7 +81,7 @@ def test_a_photo_that_comes_along_is_restored_in_one_call(api):
     fields = {"mode": "direct", "noise_steps": "99", "candidates": "2", "aligned": "true", "format": "jpeg"}
     job = api.made("POST", PATH, 202, files={"file": ("old.png", photo(1))}, data=fields)
     row = row_of(api, job)
-    assert row.options == {"aligned": True, "native": False, "candidates": 2, "format": "jpeg"}
+    assert row.options == PLAIN | {"aligned": True, "candidates": 2, "format": "jpeg"}
     found = api.made("GET", job["links"]["restoration"], 200)
     assert api.client.get(f"/v1/files/{found['file_id']}/content").content == photo(1)
 
@@ -105,8 +125,9 @@ def test_k_is_refused_outside_the_prior_s_schedule_with_the_range_and_a_pointer(
         ({"recipe": "nonsense"}, "/recipe"),
         ({"recipe": "quick-direct"}, "/recipe"),
         ({"output": {"format": "gif"}}, "/output/format"),
-        ({"output": {"layers": True}}, "/output/layers"),
-        ({"colour": "free"}, "/colour"),
+        ({"output": {"layers": "yes"}}, "/output/layers"),
+        ({"output": {"keep_metadata": "some"}}, "/output/keep_metadata"),
+        ({"colour": "purple"}, "/colour"),
         ({"faces": []}, "/faces"),
         ({"start_by": "2020-01-01T00:00:00Z"}, "/start_by"),
         ({"start_by": "2099-01-01T00:00:00"}, "/start_by"),
@@ -127,7 +148,8 @@ def test_what_is_wrong_is_pointed_at(api, body, pointer):
         ({"noise_steps": "5000"}, photo(1), "invalid_recipe"),
         ({"subject_id": "sub_" + "0" * 26}, photo(1), "not_found"),
         ({"mode": "personal"}, photo(1), "invalid_request"),
-        ({"colour": "free"}, photo(1), "invalid_request"),
+        ({"colour": "purple"}, photo(1), "invalid_request"),
+        ({"faces": '[{"index": 0}, {"index": 0}]'}, photo(1), "invalid_request"),
         ({}, b"GIF89a and more bytes", "unsupported_format"),
         ({}, zip_of(range(3)), "unsupported_format"),
         ({}, b"", "image_unreadable"),
@@ -203,26 +225,23 @@ def test_the_best_candidate_is_the_image_and_every_other_can_be_fetched(api):
     for number, candidate in enumerate(face["candidates"]):
         assert api.client.get(candidate["image"]).content == photo(901 + number)
     assert api.client.get(face["original"]).content == photo(900)
+    original = api.client.get(face["original"]).headers["content-disposition"]
+    assert original.endswith(f"{restoration_id}-face-0-original.png")
 
 
-def test_another_candidate_or_the_original_can_stand_for_the_face(api):
-    restoration_id = api.restored(candidates=2)
-    path = f"{PATH}/{restoration_id}"
-    for choice, content in ((1, photo(902)), ("original", photo(900)), (0, photo(901))):
-        chosen = api.made("POST", f"{path}/faces/0/selection", 200, json={"candidate": choice})
-        assert chosen["faces"][0]["selected"] == choice
-        assert api.client.get(f"{path}/image").content == content
+PICTURES = [
+    ("face=0&candidate=7", 404),
+    ("face=0&candidate=best", 422),
+    ("face=3", 404),
+    ("face=0&layer=mask", 404),
+    ("face=0&layer=paint", 422),
+    ("face=0&layer=mask&candidate=0", 422),
+    ("candidate=0", 422),
+    ("layer=mask", 422),
+]
 
 
-@pytest.mark.parametrize(
-    ("face", "candidate", "status"), [(0, 5, 422), (0, "best", 422), (0, True, 422), (1, 0, 404), (-1, 0, 404)]
-)
-def test_a_choice_that_is_not_there_is_refused(api, face, candidate, status):
-    path = f"{PATH}/{api.restored(candidates=2)}/faces/{face}/selection"
-    assert api.client.post(path, json={"candidate": candidate}).status_code == status
-
-
-@pytest.mark.parametrize(("query", "status"), [("candidate=7", 404), ("candidate=best", 422), ("face=3", 404)])
+@pytest.mark.parametrize(("query", "status"), PICTURES)
 def test_a_picture_that_is_not_there_is_not_found(api, query, status):
     assert api.client.get(f"{PATH}/{api.restored()}/image?{query}").status_code == status
 
@@ -256,11 +275,14 @@ def test_a_face_that_failed_says_why(api):
     error = {"code": "face_too_small", "detail": "It is small.", "advice": "A larger one.", "retryable": False}
     with api.database.write() as session:
         row = session.get_one(Restoration, restoration_id)
-        row.faces = [{"n": 0, "error": error, "selected": None}]
+        row.faces = [{"n": 0, "verdict": "too_small", "error": error, "selected": None}]
+        row.image_sha256 = None  # which is what is stored where nothing was made
     found = api.made("GET", f"{PATH}/{restoration_id}", 200)
     assert found["faces"][0]["error"]["code"] == "face_too_small"
     assert found["faces"][0]["selected"] is None
-    assert api.client.get(f"{PATH}/{restoration_id}/image").status_code == 409
+    assert (found["image"], found["links"]["image"]) == (None, None)
+    for query in ("", "?face=0"):
+        assert api.client.get(f"{PATH}/{restoration_id}/image{query}").status_code == 409
 
 
 def test_a_deleted_restoration_is_gone_with_its_results_and_its_job_is_stopped(api):

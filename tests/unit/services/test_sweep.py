@@ -47,6 +47,32 @@ NAMING = {
 """By table, how a row of it names a blob."""
 
 
+def _layers_of_a_face(session, sha256):
+    pictures = {"mask": {"sha256": sha256, "size_bytes": 6}}
+    rows.restoration(session, [{"n": 0, "layers": {"left": 0, "top": 0, "pictures": pictures}}])
+
+
+def _a_whole_photo(session, sha256):
+    rows.restoration(session, []).image_sha256 = sha256
+
+
+def _a_native(session, sha256):
+    rows.candidate(session, rows.DIGEST).native_sha256 = sha256
+
+
+@pytest.mark.parametrize("name_it", [_layers_of_a_face, _a_whole_photo, _a_native])
+def test_every_other_picture_of_a_restoration_stays_with_it(database, store, name_it):
+    ref = write_blob(store, OWNER, b"needed")
+    with database.write() as session:
+        name_it(session, ref.sha256)
+        blobs.mark_ready(session, ref)
+    assert sweep(database, store, NOTHING) == Swept(0, 0, 0)
+    with database.write() as session:
+        for table in ("candidates", "restorations"):
+            session.execute(delete(Base.metadata.tables[table]))
+    assert sweep(database, store, NOTHING) == Swept(1, 6, 0)
+
+
 def name(session, table, ref):
     """A row that names a blob, and the blob as ready."""
     NAMING[table](session, ref.sha256)

@@ -1,0 +1,200 @@
+"""A photo with several faces, from the job's options to the rows: who is restored with what, and what is stored."""
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from core.db.tables import CandidateRow, Checkpoint, Job, Restoration, RestorationCheckpoint, Subject
+from core.domain.face import FaceWish
+from core.imaging.align import align_face, alignment_of_face
+from core.imaging.embedding import embed_aligned
+from core.imaging.faces.open import FinderChoice
+from core.imaging.intake import decode_photo, encode
+from core.imaging.resize import resize
+from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
+from core.storage.base import BlobRef, read_blob
+from tests.benches import OWNER, at_step, tiny_recipe
+from tests.fakes import tiny_prior
+
+
+def _pair():
+    """The same face twice, the second one smaller and mirrored."""
+    one = resize(np.ascontiguousarray(astronaut()[:400, 30:430]), 256)
+    other = np.full((256, 208, 3), 128, np.uint8)
+    other[24:232] = resize(np.ascontiguousarray(one[:, ::-1]), 208)
+    return np.ascontiguousarray(np.concatenate([one, other], axis=1))
+
+
+PAIR = _pair()
+LEFT, RIGHT = np.s_[:, :256], np.s_[:, 256:]
+
+
+def wishes(*faces):
+    return [FaceWish(**face).as_json() for face in faces]
+
+
+def picture(bench, sha256, size_bytes):
+    return decode_photo(read_blob(bench.store, BlobRef(OWNER, sha256, size_bytes)))
+
+
+def done(bench, worker, job):
+    worker.loop.run_until_empty()
+    ended = bench.job(job)
+    assert (ended.status, ended.error) == ("succeeded", None)
+    return bench.row(Restoration, job.restoration_id)
+
+
+def tuned(bench, category="person"):
+    """A subject with a checkpoint that changes nothing; both ids. What a tuning gives is tested elsewhere."""
+    subject = bench.add_subject()
+    bench.change(Subject, subject, category=category)
+    recipe = tiny_recipe("personal")
+    info = CheckpointInfo(bench.spec.sha256, "tiny", recipe.finetune, 1, "0" * 64, 6)
+    ref = bench.keep(checkpoint_bytes(info, tiny_prior().network.state_dict()))
+    checkpoint_id = bench.add_tuning(subject, [], recipe, kind="checkpoint").checkpoint_id
+    bench.change(
+        Checkpoint, checkpoint_id, status="ready", blob_sha256=ref.sha256, size_bytes=ref.size_bytes, job_id=None
+    )
+    with bench.database.write() as session:
+        session.query(Job).delete()  # the tuning, which need not be run
+    return subject, checkpoint_id
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Who the left face is, as an album would tell: embeddings by subject id."""
+    embeddings = {}
+    monkeypatch.setattr(
+        "core.db.albums.references",
+        lambda _session, _owner_id, subject_id: [one.astype("<f4").tobytes() for one in embeddings[subject_id]],
+    )
+    return embeddings
+
+
+def vector_of(place):
+    face = FinderChoice().open().find(np.ascontiguousarray(PAIR[place]))[0]
+    return embed_aligned(align_face(np.ascontiguousarray(PAIR[place]), alignment_of_face(face), 128))
+
+
+def test_of_a_photo_with_two_faces_one_is_restored_and_the_other_kept_to_the_last_bit(bench, worker):
+    job = bench.add_restoration(
+        encode(PAIR), aligned=False, candidates=2, format=None, faces=wishes({"index": 1, "action": "keep"})
+    )
+    row = done(bench, worker, job)
+    assert [(face["verdict"], face["selected"]) for face in row.faces] == [("restored", 0), ("kept", None)]
+    assert (row.image_media_type, row.width, row.height) == ("image/png", 464, 256)
+    image = picture(bench, row.image_sha256, row.image_size_bytes)
+    assert np.array_equal(image[RIGHT], PAIR[RIGHT])
+    assert not np.array_equal(image[LEFT], PAIR[LEFT])
+    assert np.array_equal(image[-8:], PAIR[-8:])
+    for number in range(2):
+        candidate = bench.row(CandidateRow, (row.id, 0, number))
+        assert picture(bench, candidate.native_sha256, candidate.native_size_bytes).shape == (16, 16, 3)
+    assert bench.row(CandidateRow, (row.id, 1, 0)) is None
+    metrics = bench.job(job).metrics
+    assert metrics["faces_restored"] == 1
+    assert metrics["identity"] == {"before": None, "after": None}
+    assert metrics["quality"]["sharpness"]["before"] is not None
+
+
+def test_format_and_layers_are_as_asked(bench, worker):
+    job = bench.add_restoration(
+        encode(PAIR),
+        aligned=False,
+        format="jpeg",
+        layers=True,
+        keep_metadata="none",
+        colour="free",
+        faces=wishes({"index": 0}),
+    )
+    row = done(bench, worker, job)
+    assert row.image_media_type == bench.row(CandidateRow, (row.id, 0, 0)).media_type == "image/jpeg"
+    shown, kept = row.faces
+    assert (kept["verdict"], kept["layers"]) == ("kept", None)
+    pictures = {
+        name: picture(bench, stored["sha256"], stored["size_bytes"])
+        for name, stored in shown["layers"]["pictures"].items()
+    }
+    height, width = pictures["mask"].shape[:2]
+    assert pictures["result"].shape == (height, width, 3)
+    place = np.s_[shown["layers"]["top"] :, shown["layers"]["left"] :]
+    untouched = pictures["mask"][..., 0] == 0
+    image = picture(bench, row.image_sha256, row.image_size_bytes)
+    assert np.abs(image[place][:height, :width].astype(int) - PAIR[place][:height, :width])[untouched].mean() < 3
+
+
+def test_each_face_is_restored_with_its_own_checkpoint_and_the_result_is_its_subject_s(bench, worker):
+    subject, checkpoint_id = tuned(bench)
+    job = bench.add_restoration(
+        encode(PAIR),
+        tiny_recipe("direct"),
+        aligned=False,
+        faces=wishes({"index": 0, "checkpoint_id": checkpoint_id}, {"index": 1}),
+        personal_recipe=tiny_recipe("personal").model_dump(mode="json"),
+        subject_ids=[subject],
+    )
+    row = done(bench, worker, job)
+    assert [face["verdict"] for face in row.faces] == ["restored", "restored"]
+    assert [face["subject_id"] for face in row.faces] == [subject, None]
+    assert bench.row(RestorationCheckpoint, (row.id, checkpoint_id)).subject_id == subject
+    assert bench.row(Checkpoint, checkpoint_id).last_used_at is not None
+
+
+def recognising(bench):
+    return bench.add_restoration(
+        encode(PAIR),
+        tiny_recipe("direct"),
+        aligned=False,
+        faces="auto",
+        personal_recipe=tiny_recipe("personal").model_dump(mode="json"),
+    )
+
+
+def test_whoever_is_surely_recognised_is_restored_with_their_checkpoint_and_only_once(bench, worker, known):
+    subject, checkpoint_id = tuned(bench)
+    known[subject] = [vector_of(LEFT)]
+    row = done(bench, worker, recognising(bench))
+    assert [face["subject_id"] for face in row.faces] == [subject, None]
+    assert [face["proposal"]["subject_id"] for face in row.faces] == [subject, subject]
+    assert row.faces[0]["proposal"]["sureness"] > 0.9
+    assert row.faces[1]["proposal"]["sureness"] == 0
+    assert row.faces[0]["identity"] > 0.8
+    assert bench.row(RestorationCheckpoint, (row.id, checkpoint_id)) is not None
+
+
+def test_below_the_margin_a_person_is_only_proposed(bench, worker, known):
+    subject, checkpoint_id = tuned(bench)
+    apart = np.random.default_rng(3).normal(size=128)
+    known[subject] = [vector_of(LEFT) + 0.53 * apart / np.linalg.norm(apart)]
+    row = done(bench, worker, recognising(bench))
+    assert [face["subject_id"] for face in row.faces] == [None, None]
+    assert 0 < row.faces[0]["proposal"]["sureness"] < 0.25
+    assert bench.row(RestorationCheckpoint, (row.id, checkpoint_id)) is None
+
+
+def test_nobody_is_recognised_where_nobody_is_known(bench, worker, known):
+    subject, _ = tuned(bench, category="cat")
+    known[subject] = [vector_of(LEFT)]
+    row = done(bench, worker, recognising(bench))
+    assert [face["proposal"] for face in row.faces] == [None, None]
+    assert [face["verdict"] for face in row.faces] == ["restored", "restored"]
+
+
+def test_nothing_is_written_of_a_person_who_is_deleted_while_they_are_compared(bench, worker, known):
+    subject, _ = tuned(bench)
+    known[subject] = [vector_of(LEFT)]
+    job = recognising(bench)
+    at_step(worker, 12, lambda: bench.change(Subject, subject, deleted_at=job.created_at))
+    worker.loop.run_until_empty()
+    assert bench.job(job).status == "cancelled"
+    assert bench.outputs(job) == set()
+    assert bench.row(Restoration, job.restoration_id).image_sha256 is None
+
+
+def test_of_a_photo_in_which_no_face_is_restored_nothing_is_given_back(bench, worker):
+    job = bench.add_restoration(
+        encode(PAIR), aligned=False, faces=wishes({"index": 0, "action": "keep"}, {"index": 1, "action": "keep"})
+    )
+    row = done(bench, worker, job)
+    assert [face["verdict"] for face in row.faces] == ["kept", "kept"]
+    assert row.image_sha256 is None
