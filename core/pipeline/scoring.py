@@ -47,10 +47,10 @@ class ScoredStep:
     def rank(self) -> float:
         """The higher, the better: identity plus 0.02 for each decibel.
 
-        Identity comes first, being what a person looks for and what tuning on their album is to bring: between steps it
-        differs by tenths, PSNR by fractions of a decibel. PSNR decides between steps whose identity is the same within
-        its own noise, some hundredths. A sum, unlike "first, then", puts any steps into one order, so that one copy of
-        the weights, the best so far, is enough.
+        Identity comes first, being what a person looks for and what tuning on their album is to bring. Between steps it
+        differs by some hundredths, PSNR by less than a decibel. PSNR decides between steps whose identity is the same
+        within its own noise, which is one or two hundredths (docs/reference/measurements.md). A sum, unlike "first,
+        then", puts any steps into one order, so that one copy of the weights, the best so far, is enough.
         """
         return (self.identity or 0.0) + IDENTITY_PER_DECIBEL * self.psnr
 

@@ -33,13 +33,18 @@ def sift(
     def rank(place: int) -> int:
         return _WANTED if photos[place].wanted else _SOFT if weakness[place] else _FIRM
 
-    best_first = sorted(
-        faces, key=lambda place: (rank(place), -faces[place].clear_pixels, -faces[place].side_pixels, place)
-    )
+    def order(place: int) -> tuple[int, float, int, bytes, int]:
+        """The place counts only between faces that are equal to the last bit."""
+        face = faces[place]
+        return rank(place), -face.clear_pixels, -face.side_pixels, face.vector.tobytes() + face.bits.tobytes(), place
+
+    best_first = sorted(faces, key=order)
     kept: list[int] = []
     for place in best_first:
         verdict, face, weak = sifted[place], faces[place], weakness[place]
-        twin = next((other for other in kept if alike(face, faces[other], limits)), None)
+        # Somebody who insists on a copy does not ask for the better one to go.
+        rivals = [other for other in kept if rank(other) != _WANTED]
+        twin = next((other for other in rivals if alike(face, faces[other], limits)), None)
         if not face.restorable:
             verdict = _out(verdict, "face_too_small", "The eyes are less than 12 pixels apart.")
         elif rank(place) == _WANTED:

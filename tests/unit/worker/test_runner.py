@@ -87,8 +87,8 @@ def test_a_photo_that_its_owner_took_out_meanwhile_stays_out_and_one_that_was_in
     at_step(worker, 2, lambda: bench.change(AlbumPhoto, photos[0], include=False, status="left_out", code="excluded"))
     worker.loop.run_until_empty()
     rows = [bench.row(AlbumPhoto, photo) for photo in (*photos, copy)]
-    assert [row.code for row in rows] == ["excluded", "", "", "duplicate", ""]
-    assert rows[3].duplicate_of == copy
+    assert [row.code for row in rows] == ["excluded", "", "", "", ""]
+    assert rows[4].reason == "Kept because somebody asked for it."
 
 
 def test_an_album_that_shall_not_be_tuned_on_is_only_looked_at(bench, worker):
