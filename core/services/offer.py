@@ -22,7 +22,8 @@ class Dials:
     Attributes:
         recipe: a preset's name; None: the default of the mode.
         noise_steps: K; None: the recipe's.
-        fidelity: 0 … 1 instead of K, 1 the most faithful; None, and "auto": the recipe's K.
+        fidelity: 0 … 1 instead of K, 1 the most faithful; None: the recipe's K; for
+            "auto" that is the most a face gets.
     """
 
     recipe: str | None = None

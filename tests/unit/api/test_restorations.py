@@ -95,6 +95,17 @@ def test_fidelity_is_a_dial_over_k(api, fidelity, steps):
     assert job["recipe"]["restore"]["noise_steps"] == steps
 
 
+def test_k_by_the_photo_is_for_each_face_and_refused_where_the_prior_cannot_choose_it(api, monkeypatch):
+    assert row_of(api, api.restoration(mode="direct", fidelity="auto")).options["fidelity_auto"]
+    monkeypatch.setattr("api.service.is_calibrated", lambda *_: False)
+    monkeypatch.setattr(api.client.app.state.service, "_offer", None)  # as a service that is started anew
+    answer = api.client.post(PATH, json={"input": {"file_id": api.file()}, "mode": "direct", "fidelity": "auto"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "prior_uncalibrated")
+    assert "heirloom models calibrate" in problem["advice"]
+    assert problem["errors"] == [{"pointer": "/fidelity", "detail": problem["detail"]}]
+
+
 def test_k_is_refused_outside_the_prior_s_schedule_with_the_range_and_a_pointer(api):
     file_id = api.file()
     answer = api.client.post(PATH, json={"input": {"file_id": file_id}, "noise_steps": 5000})
