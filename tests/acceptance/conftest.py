@@ -1,7 +1,8 @@
 """One suite, two ways to run: embedded on SQLite, and Postgres + Redis + Celery workers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -77,3 +78,33 @@ def wait_for(api: httpx.Client, answer: httpx.Response, seconds: float = 90) -> 
             return job
         time.sleep(0.1)
     raise AssertionError(f"not ended after {seconds} s: {job}")
+
+
+@contextmanager
+def endless_tuning(api: httpx.Client) -> Iterator[tuple[httpx.Response, dict[str, Any]]]:
+    """A tuning that would take hours, under way in one worker's hands: the answer to its album, and its subject."""
+    made = api.post("/v1/subjects", json=EILEEN).json()
+    zip_file = {"file": ("album.zip", zipped(album_photos(3)), "application/zip")}
+    answer = api.post(f"/v1/subjects/{made['id']}/album", files=zip_file, data={"recipe": "endless-personal"})
+    try:
+        tuning_under_way(api, answer)
+        yield answer, made
+    finally:
+        api.post(f"{answer.headers['Location']}/cancel")
+        wait_for(api, answer)
+
+
+def tuning_under_way(
+    api: httpx.Client, answer: httpx.Response, attempt: int = 1, seconds: float = 90
+) -> dict[str, Any]:
+    """Wait until a job's tuning makes steps, in this attempt of it."""
+    assert answer.status_code == 202, answer.text
+    deadline = time.monotonic() + seconds
+    job: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        job = api.get(answer.headers["Location"]).json()
+        assert job["status"] in ("queued", "running"), job
+        if job["attempt"] == attempt and job["stage"] == "finetune" and job["progress"]["done"] > 0:
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"not under way after {seconds} s: {job}")

@@ -11,10 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from sqlalchemy import update
 
+from core.db.session import Database, now_of
+from core.db.tables import Job
 from core.priors.spec import WEIGHTS_FILE, LinearScheduleSpec, write_spec
 from core.priors.weights import weights_bytes
 from tests.fakes import tiny_prior
@@ -102,6 +106,19 @@ class Service:
             time.sleep(0.1)
         raise RuntimeError(f"not ready after {START_SECONDS} s: {answer}\n{self.log.read_text()[-4000:]}")
 
+    @property
+    def workers(self) -> int:
+        """How many it has: its own processes, or the one that `heirloom serve` keeps."""
+        return max(1, len(self.processes) - 1)
+
+    def let_leases_end(self) -> None:
+        """What the clock does after the death of all workers, at once."""
+        database = Database(self.environment.get("HEIRLOOM_DATABASE_URL", f"sqlite:///{self.home / 'heirloom.db'}"))
+        with database.write() as session:
+            over = now_of(session) - timedelta(seconds=1)
+            session.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=over))
+        database.close()
+
     def stop(self) -> None:
         """End every process, and be sure of it."""
         for process in self.processes.values():
@@ -142,7 +159,8 @@ def environment_of(home: Path, port: int, **more: str) -> dict[str, str]:
         "HEIRLOOM_RECIPES_FILE": str(home / "recipes.json"),
         "HEIRLOOM_PORT": str(port),
         "HEIRLOOM_DEVICE": "cpu",
-        "HEIRLOOM_LEASE_SECONDS": "6",
+        # Longer than a busy machine keeps a heartbeat waiting: see `let_leases_end`.
+        "HEIRLOOM_LEASE_SECONDS": "20",
         "HEIRLOOM_HEARTBEAT_SECONDS": "1",
         "HEIRLOOM_POLL_SECONDS": "0.5",
         "HEIRLOOM_REAP_SECONDS": "1",

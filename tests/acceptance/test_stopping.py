@@ -1,5 +1,6 @@
 """Jobs that are stopped, tried again, or whose process dies."""
 
+import itertools
 import os
 import re
 import signal
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import EILEEN, wait_for
-from tests.acceptance.people import album_photos, degraded_photos, zipped
+from tests.acceptance.conftest import endless_tuning, tuning_under_way, wait_for
+from tests.acceptance.people import degraded_photos
 
 CANCEL_SECONDS = 12
 
@@ -17,20 +18,8 @@ CANCEL_SECONDS = 12
 @pytest.fixture
 def endless(api):
     """A tuning that would take hours, running."""
-    made = api.post("/v1/subjects", json=EILEEN).json()
-    zip_file = {"file": ("album.zip", zipped(album_photos(3)), "application/zip")}
-    answer = api.post(f"/v1/subjects/{made['id']}/album", files=zip_file, data={"recipe": "endless-personal"})
-    assert answer.status_code == 202, answer.text
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        job = api.get(answer.headers["Location"]).json()
-        if job["stage"] == "finetune" and job["progress"]["done"] > 0:
-            break
-        assert job["status"] in ("queued", "running"), job
-        time.sleep(0.1)
-    yield answer, made
-    api.post(f"{answer.headers['Location']}/cancel")
-    wait_for(api, answer)
+    with endless_tuning(api) as running:
+        yield running
 
 
 def test_a_running_job_stops_when_it_is_told_to_and_what_waited_for_it_says_so(api, endless):
@@ -66,21 +55,18 @@ def test_a_job_that_was_stopped_can_be_tried_again_as_a_new_one(api, endless):
     assert wait_for(api, again, CANCEL_SECONDS)["status"] == "cancelled"
 
 
-def test_a_job_whose_worker_is_killed_goes_on_with_another_from_where_it_was(api, service, endless):
+def test_a_job_whose_worker_is_killed_is_tuned_on_by_the_one_that_is_begun_in_its_place(api, service, endless):
+    """That it goes on from what was stored: tests/integration/test_worker_processes.py; it is stored once a minute."""
     answer, _ = endless
-    before = api.get(answer.headers["Location"]).json()
-    killed = kill_workers(service)
-    assert killed > 0
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        job = api.get(answer.headers["Location"]).json()
-        assert job["status"] in ("queued", "running"), job
-        if job["attempt"] > before["attempt"] and job["stage"] == "finetune" and job["progress"]["done"] > 0:
-            break
-        time.sleep(0.2)
-    assert job["attempt"] == before["attempt"] + 1
-    events = api.get("/v1/jobs", params={"status": "running"}).json()["data"]
-    assert [entry["id"] for entry in events] == [job["id"]]
+    assert kill_workers(service) > 0
+    service.let_leases_end()
+    job = tuning_under_way(api, answer, attempt=2)
+    running = api.get("/v1/jobs", params={"status": "running"}).json()["data"]
+    assert [entry["id"] for entry in running] == [job["id"]]
+    with api.stream("GET", f"{answer.headers['Location']}/events") as stream:
+        kinds = (line.removeprefix("event: ") for line in stream.iter_lines())
+        moves = (kind for kind in kinds if kind in ("created", "claimed", "lease_lost", "drained", "fault"))
+        assert list(itertools.islice(moves, 4)) == ["created", "claimed", "lease_lost", "claimed"]
 
 
 def kill_workers(service) -> int:

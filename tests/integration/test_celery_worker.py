@@ -69,6 +69,18 @@ def test_a_child_that_dies_is_replaced_and_its_replacement_works_and_is_drained_
     assert "resume-finetune" in bench.outputs(job)
 
 
+def test_a_step_longer_than_a_drain_may_take_is_no_crash_for_celery_either(on_postgres, redis_url):
+    bench, workers = on_postgres
+    job = bench.add_restoration(crops(1)[0])
+    process = workers.start_celery(redis_url, includes="tests.integration.stuck_worker", drain_seconds="0.5")
+    workers.wait_for(lambda: "stuck in a step" in workers.said(), "the step")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    row = bench.job(job)
+    assert (row.status, row.attempt, row.crashes, row.faults) == ("queued", 1, 0, 0)
+    assert bench.events(job)[-1] == "drained"
+
+
 def test_a_killed_celery_worker_s_job_is_ended_by_another(on_postgres, redis_url):
     bench, workers = on_postgres
     for _ in range(2):

@@ -1,5 +1,6 @@
 """Worker processes on real databases: killed, drained, stuck."""
 
+import re
 import signal
 
 from sqlalchemy import text
@@ -42,6 +43,9 @@ def test_a_worker_killed_in_the_middle_of_a_tuning_is_replaced_and_the_bytes_are
     assert (row.status, row.attempt, row.crashes) == ("succeeded", 2, 1)
     assert bench.events(job).count("lease_lost") == 1
     assert bench.job(uninterrupted).attempt == 1
+    first, other, again = sorted(int(step) for step in re.findall(r"tuning from step (\d+)\.", workers.said()))
+    assert (first, other) == (0, 0)
+    assert again > 5
     assert bench.checkpoint_bytes(job) == bench.checkpoint_bytes(uninterrupted)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.benches import Bench
 
 WAIT_SECONDS = 90.0
 HEIRLOOM = "from cli.main import main; main()"
+_INCLUDING = "from worker.app import app; app.conf.update(include=[*app.conf.include, '{}'])"
 
 
 class Workers:
@@ -28,7 +30,8 @@ class Workers:
             "HEIRLOOM_PRIOR": "tiny",
             "HEIRLOOM_ACCEPT_RESEARCH_PRIOR": "1",
             "HEIRLOOM_DEVICE": "cpu",
-            "HEIRLOOM_LEASE_SECONDS": "4",
+            # Longer than a busy machine keeps a heartbeat waiting: see `wait_for_crash`.
+            "HEIRLOOM_LEASE_SECONDS": "20",
             "HEIRLOOM_HEARTBEAT_SECONDS": "0.5",
             "HEIRLOOM_POLL_SECONDS": "0.3",
             "HEIRLOOM_REAP_SECONDS": "0.5",
@@ -48,9 +51,10 @@ class Workers:
         self.processes.append(process)
         return process
 
-    def start_celery(self, broker_url: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start `heirloom worker` with a broker."""
-        return self.start("-c", HEIRLOOM, "worker", broker_url=broker_url, **settings)
+    def start_celery(self, broker_url: str, *, includes: str = "", **settings: str) -> subprocess.Popen[bytes]:
+        """Start `heirloom worker` with a broker; Celery's child imports what it includes before it claims."""
+        command = f"{_INCLUDING.format(includes)}; {HEIRLOOM}" if includes else HEIRLOOM
+        return self.start("-c", command, "worker", broker_url=broker_url, **settings)
 
     def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
         """Until a condition holds; what it gave."""
@@ -73,7 +77,8 @@ class Workers:
         return next(process for process in self.processes if process.pid == os.getpgid(pid))
 
     def wait_for_crash(self, bench: Bench, job: Job) -> None:
-        """Until a dead worker's job is back in the queue; then it need not wait for its turn."""
+        """Until a dead worker's job is back in the queue: neither for its lease nor for its turn it need wait."""
+        bench.change(Job, job.id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
         self.wait_for(lambda: bench.job(job).run_after is not None, "the reaper")
         bench.change(Job, job.id, run_after=None)
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from api import events
 from core.db.tables import Job
 from core.domain.job import JobEvent
+from core.services import jobs
 from tests import pretend_worker
 
 
@@ -128,12 +129,18 @@ def test_where_nothing_happens_a_comment_keeps_the_connection(monkeypatch):
     assert parsed(said[1])[0]["event"] == "cancelled"
 
 
-def test_a_server_that_stops_ends_its_streams_and_its_waiting_answers(api):
+def test_a_server_that_stops_ends_its_streams_and_its_waiting_answers(api, monkeypatch):
     job = api.restoration(mode="direct")
-    ends = threading.Timer(0.3, api.client.app.state.service.stopping.set)
-    ends.start()
+    timeline, looks = jobs.timeline, []
+
+    def look(*asked):
+        looks.append(asked)
+        if len(looks) == 3:  # the stream is under way
+            api.client.app.state.service.stopping.set()
+        return timeline(*asked)
+
+    monkeypatch.setattr(jobs, "timeline", look)
     told = api.client.get(job["links"]["events"])
     assert [event["event"] for event in parsed(told.text)] == ["created"]
     body = {"input": {"file_id": api.file()}, "mode": "direct"}
     assert api.client.post("/v1/restorations", json=body, headers={"Prefer": "wait=60"}).status_code == 202
-    ends.join()

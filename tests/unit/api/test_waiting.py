@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -32,7 +33,7 @@ def worker(api, work):
 
     def run():
         while not (jobs := api.client.get("/v1/jobs").json()["data"]):
-            pass
+            time.sleep(0.02)
         work(api.database, api.store, jobs[0]["id"])
 
     thread = threading.Thread(target=run)
@@ -83,7 +84,7 @@ def test_many_who_wait_keep_nobody_from_being_answered(api):
     for thread in waiting:
         thread.start()
     while len(jobs := api.client.get("/v1/jobs?limit=100").json()["data"]) < len(waiting):
-        pass
+        time.sleep(0.05)
     for job in jobs:
         assert api.client.post(job["links"]["cancel"]).status_code == 200
     for thread in waiting:

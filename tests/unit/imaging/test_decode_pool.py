@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ def take_time():
 
 def sleep_long():
     time.sleep(600)
+
+
+def wait_for_file(path):
+    while not Path(path).exists():
+        time.sleep(0.01)
 
 
 def crash():
@@ -144,6 +150,7 @@ def test_a_process_that_hangs_is_ended_by_the_clock():
     with DecodePool(limits=ProcessLimits(wall_seconds=0.5)) as pool:
         with pytest.raises(ImageTooLargeError, match="takes longer"):
             pool.run(sleep_long)
+        pool._limits = ProcessLimits()  # a busy machine may need longer to start the next one
         assert pool.decode(encode(PICTURE)).shape == PICTURE.shape
 
 
@@ -219,20 +226,26 @@ def test_a_closed_pool_leaves_no_process_and_takes_no_call():
         pool.decode(encode(PICTURE))
 
 
-def test_who_waits_for_a_closed_pool_is_told():
+@contextmanager
+def kept_busy(pool, threads, end):
+    """A pool whose one process is at a call until a file is there, or the block ends; gives that call."""
+    at_it = threading.Event()
+    call = threads.submit(pool.run, wait_for_file, Late(lambda: (at_it.set(), str(end))[1]))
+    try:
+        assert at_it.wait(60)
+        yield call
+    finally:
+        end.touch()
+
+
+def test_who_waits_for_a_closed_pool_is_told(tmp_path):
     pool = DecodePool()
-    started = threading.Event()
-
-    def busy():
-        started.set()
-        pool.run(time.sleep, 0.5)
-
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(busy)
-        started.wait()
-        time.sleep(0.1)
+    with ThreadPoolExecutor(2) as threads, kept_busy(pool, threads, tmp_path / "end") as first:
         second = threads.submit(pool.decode, encode(PICTURE))
+        while not second.running():
+            time.sleep(0.01)
         pool.close()
+        (tmp_path / "end").touch()
         with pytest.raises(RuntimeError, match="closed"):
             second.result(timeout=30)
         first.result(timeout=30)
@@ -257,16 +270,11 @@ def test_a_late_argument_is_made_when_the_call_s_turn_has_come_and_its_error_cos
     assert made == [1]
 
 
-def test_a_call_that_finds_no_free_process_in_time_is_told_to_come_back():
+def test_a_call_that_finds_no_free_process_in_time_is_told_to_come_back(tmp_path):
     with DecodePool(wait_seconds=0.05) as pool, ThreadPoolExecutor(1) as threads:
-        pool.decode(encode(PICTURE))
-        busy = threads.submit(pool.run, time.sleep, 1.0)
-        while not busy.running():
-            time.sleep(0.01)
-        time.sleep(0.1)
-        with pytest.raises(OverloadedError, match="as can be at once"):
+        with kept_busy(pool, threads, tmp_path / "end") as busy, pytest.raises(OverloadedError, match="can be at once"):
             pool.decode(encode(PICTURE))
-        busy.result()
+        busy.result(timeout=30)
         assert pool.decode(encode(PICTURE)).shape == PICTURE.shape
 
 

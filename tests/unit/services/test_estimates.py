@@ -109,6 +109,7 @@ def test_a_job_of_more_forwards_takes_so_much_longer_unless_such_ones_were_measu
 
 
 def claimed_ago(database, seconds, *job_ids, **columns):
+    """Claim jobs as if long ago: in thousands of seconds the test's own time does not count."""
     for job_id in job_ids:
         pretend_worker.claim(database, job_id, **columns)
         with database.write() as session:
@@ -118,27 +119,27 @@ def claimed_ago(database, seconds, *job_ids, **columns):
 
 def test_a_running_job_counts_from_its_own_attempt(database):
     pretend_worker.register(database)
-    measured(database, 100.0)
+    measured(database, 10_000.0)
     running = rows.put(database)
-    claimed_ago(database, 500, running)
+    claimed_ago(database, 50_000, running)
     assert foretold(database, running).eta_seconds == 0
     pretend_worker.end(database, running, JobEvent.DRAINED)
-    claimed_ago(database, 30, running)
-    assert 60 < foretold(database, running).eta_seconds <= 70
+    claimed_ago(database, 3_000, running)
+    assert 6_000 < foretold(database, running).eta_seconds <= 7_000
 
 
 def test_a_batch_ends_when_all_of_it_has_had_its_time(database):
     pretend_worker.register(database)
-    measured(database, 10.0)
+    measured(database, 10_000.0)
     batch = [rows.put(database) for _ in range(4)]
     last = rows.put(database)
-    claimed_ago(database, 15, *batch)
+    claimed_ago(database, 15_000, *batch)
     for job_id in batch:
-        assert 20 < foretold(database, job_id).eta_seconds <= 25
-    assert 30 < foretold(database, last).eta_seconds <= 35
+        assert 20_000 < foretold(database, job_id).eta_seconds <= 25_000
+    assert 30_000 < foretold(database, last).eta_seconds <= 35_000
     other = rows.put(database)
-    claimed_ago(database, 4, other, worker_id="wkr_other")
-    assert 5 < foretold(database, other).eta_seconds <= 6
+    claimed_ago(database, 4_000, other, worker_id="wkr_other")
+    assert 5_000 < foretold(database, other).eta_seconds <= 6_000
 
 
 def test_what_no_live_worker_has_the_prior_for_is_said_to_lack_it_and_is_in_nobody_s_way(database):
