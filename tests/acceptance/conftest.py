@@ -82,12 +82,12 @@ def wait_for(api: httpx.Client, answer: httpx.Response, seconds: float = 90) -> 
 
 @contextmanager
 def endless_tuning(api: httpx.Client) -> Iterator[tuple[httpx.Response, dict[str, Any]]]:
-    """A tuning that would take hours, under way in one worker's hands: the answer to its album, and its subject."""
+    """A tuning that would take hours, in one worker's hands: the answer to its album, and its subject."""
     made = api.post("/v1/subjects", json=EILEEN).json()
     zip_file = {"file": ("album.zip", zipped(album_photos(3)), "application/zip")}
     answer = api.post(f"/v1/subjects/{made['id']}/album", files=zip_file, data={"recipe": "endless-personal"})
     try:
-        tuning_under_way(api, answer)
+        wait_until(api, answer, lambda job: job["status"] == "running")
         yield answer, made
     finally:
         api.post(f"{answer.headers['Location']}/cancel")
@@ -98,13 +98,21 @@ def tuning_under_way(
     api: httpx.Client, answer: httpx.Response, attempt: int = 1, seconds: float = 90
 ) -> dict[str, Any]:
     """Wait until a job's tuning makes steps, in this attempt of it."""
+    steps = lambda job: job["stage"] == "finetune" and job["progress"]["done"] > 0  # noqa: E731  # used once, here
+    return wait_until(api, answer, lambda job: job["attempt"] == attempt and steps(job), seconds)
+
+
+def wait_until(
+    api: httpx.Client, answer: httpx.Response, so: Callable[[dict[str, Any]], bool], seconds: float = 90
+) -> dict[str, Any]:
+    """Poll a job that has not ended until something is so."""
     assert answer.status_code == 202, answer.text
     deadline = time.monotonic() + seconds
     job: dict[str, Any] = {}
     while time.monotonic() < deadline:
         job = api.get(answer.headers["Location"]).json()
         assert job["status"] in ("queued", "running"), job
-        if job["attempt"] == attempt and job["stage"] == "finetune" and job["progress"]["done"] > 0:
+        if so(job):
             return job
         time.sleep(0.1)
-    raise AssertionError(f"not under way after {seconds} s: {job}")
+    raise AssertionError(f"not so after {seconds} s: {job}")

@@ -19,6 +19,7 @@ CANCEL_SECONDS = 12
 def endless(api):
     """A tuning that would take hours, running."""
     with endless_tuning(api) as running:
+        tuning_under_way(api, running[0])
         yield running
 
 
