@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, Text, cast, delete, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import files
@@ -57,6 +57,18 @@ def _with_subject(owner_id: str, subject_id: str) -> ColumnElement[bool]:
         RestorationCheckpoint.owner_id == owner_id, RestorationCheckpoint.subject_id == subject_id
     )
     return or_(Restoration.subject_id == subject_id, Restoration.id.in_(named))
+
+
+def forget_proposals(session: Session, owner_id: str, subject_id: str) -> None:
+    """Take a subject's name out of what was only supposed: faces that may have been theirs."""
+    named = cast(Restoration.faces, Text).contains(subject_id, autoescape=True)
+    rows = select(Restoration).where(Restoration.owner_id == owner_id, named).with_for_update()
+    for row in session.scalars(rows.order_by(Restoration.id)):
+        supposed = [(entry.get("proposal") or {}).get("subject_id") == subject_id for entry in row.faces]
+        row.faces = [
+            entry | {"proposal": None} if theirs else entry for entry, theirs in zip(row.faces, supposed, strict=True)
+        ]
+    session.flush()
 
 
 def name_checkpoints(session: Session, restoration: Restoration, subjects: Mapping[str, str]) -> None:

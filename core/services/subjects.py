@@ -148,6 +148,7 @@ def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
     photos = [result.file_id for result in results if result.file_id is not None]
     used = files.used_for(session, owner_id, subject_id, photos)
     files_gone = restorations.delete_some(session, owner_id, [result.id for result in results])
+    restorations.forget_proposals(session, owner_id, subject_id)
     idempotency.forget_about(session, owner_id, subject_id)
     receipt = Receipt(
         subject_id=subject_id,

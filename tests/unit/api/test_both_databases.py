@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.db.tables import AlbumPhoto, Checkpoint, File, Job, Subject
+from core.db.tables import AlbumPhoto, Checkpoint, File, Job, Restoration, Subject
 from core.storage.open import open_store
 from tests import pretend_worker
 from tests.served import served
@@ -46,6 +46,19 @@ def test_a_person_s_way_from_the_album_to_the_picture_and_out_again(both):
     receipt = both.made("DELETE", f"/v1/subjects/{subject_id}", 200)
     assert receipt["removed"]["restorations"] == 1
     assert both.client.get(job["links"]["restoration"]).status_code == 404
+
+
+def test_who_a_face_may_have_been_is_forgotten_with_the_person(both):
+    ada, bob = both.subject(), both.subject()
+    ids = [both.restored() for _ in range(2)]
+    for restoration_id, supposed in zip(ids, (ada, bob), strict=True):
+        with both.database.write() as session:
+            row = session.get_one(Restoration, restoration_id)
+            row.faces = [row.faces[0] | {"proposal": {"subject_id": supposed, "sureness": 0.2}}]
+    both.made("DELETE", f"/v1/subjects/{ada}", 200)
+    faces = [both.made("GET", f"/v1/restorations/{restoration_id}", 200)["faces"][0] for restoration_id in ids]
+    assert faces[0]["proposal"] is None
+    assert faces[1]["proposal"] == {"subject_id": bob, "sureness": 0.2}
 
 
 def test_a_repeated_request_is_done_once_however_many_come_at_once(both):
