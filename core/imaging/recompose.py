@@ -134,7 +134,7 @@ def layers(
     for place, (number, _) in enumerate(placed):
         layer = make_layer(photo, patches, place)
         if layer is not None:
-            mask = (layer.mask * 255).round().astype(np.uint8)
+            mask = np.ceil(layer.mask * 255).astype(np.uint8)  # what is touched ever so little is not 0
             window = layer.window
             crop, result = encode(layer.crop), encode(layer.result)
             yield FaceLayer(number, window.left, window.top, crop, encode(mask), result)

@@ -9,7 +9,6 @@ from core.domain.face import Box, FaceAction, FaceVerdict, FaceWish
 from core.imaging.align import MIN_CROP_PIXELS, Alignment, aligned_crop, alignment_of_box, alignment_of_face
 from core.imaging.composite import outline_of
 from core.imaging.faces import MIN_EYE_DISTANCE_PIXELS, Face, choose
-from core.imaging.faces.face import area, intersection
 from core.imaging.faces.open import Finder
 from core.pipeline.found import FoundFace, FoundFaces
 from core.pipeline.plan import StageCall
@@ -17,8 +16,9 @@ from core.pipeline.request import Photo, RestoreRequest
 from core.pipeline.stages.context import Context
 from core.pipeline.wishes import PERSON
 
-_SAME_FACE = 0.4
-"""Intersection over union from which a box that somebody drew is the face that was found there."""
+_SAME_FACE = 0.25
+"""Distance between the centres of two squares, over the larger side, up to which they are one face: boxes are drawn
+roughly, and faces that stand beside each other are at least half a side apart."""
 
 _WHOLE_MARGIN = 0.14
 """Beyond a whole picture, as a fraction of its longer side: near the border of the square nothing is put back."""
@@ -53,7 +53,7 @@ def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: Find
     faces = [_found(face, by_number.get(number), others) for number, face in enumerate(found)]
     for _, face in given:
         # A box around a face that was found is this face: one number, one place.
-        same = next((i for i, other in enumerate(faces) if not other.named and _is_same(face.box, other.box)), None)
+        same = next((i for i, other in enumerate(faces) if not other.named and _is_same(face, other)), None)
         if same is None:
             faces.append(face)
         else:
@@ -176,8 +176,8 @@ def _numbered(width: int, height: int, faces: list[FoundFace]) -> FoundFaces:
     return FoundFaces(width, height, tuple(replace(face, n=number) for number, face in enumerate(faces)))
 
 
-def _is_same(one: Box | None, other: Box | None) -> bool:
-    if one is None or other is None:
+def _is_same(one: FoundFace, other: FoundFace) -> bool:
+    if one.alignment is None or other.alignment is None:
         return False
-    shared = intersection(one, other)
-    return shared >= _SAME_FACE * (area(one) + area(other) - shared)
+    apart = one.alignment.quad.mean(axis=0) - other.alignment.quad.mean(axis=0)
+    return float(np.hypot(*apart)) < _SAME_FACE * max(one.alignment.side_pixels, other.alignment.side_pixels)
