@@ -3,6 +3,9 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from core.domain.curation import CurationReport
 from core.domain.errors import AlbumTooSmallError, BadInputError, CheckpointError, HeirloomError
@@ -16,7 +19,7 @@ from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_litt
 from core.pipeline.plan import SUBJECT, StageCall, carried_out, face_item, photo_item
 from core.pipeline.ports import ArtifactStore, Ports
 from core.pipeline.recognition import recognised, with_checkpoints
-from core.pipeline.request import PhotoResult, RestoreRequest, Result, TuneRequest
+from core.pipeline.request import OWN, PhotoResult, RestoreRequest, Result, TuneRequest
 from core.pipeline.results import photo_result
 from core.pipeline.stages import HANDLERS, Constrain, Context
 from core.priors.diffusers_unet import UNetPrior
@@ -77,6 +80,7 @@ def run(
     seconds: dict[str, float] = defaultdict(float)
     _do([call for call in calls if not _of_photo(call)], context, seconds)
     if isinstance(request, RestoreRequest):
+        request = context.request = _with_references(request, context)
         for detects in _rounds(calls, recipe):
             _round(detects, request, context, seconds, done, on_calls, forget=forget)
     return Result(
@@ -85,6 +89,16 @@ def run(
         album=_album_report(context),
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )
+
+
+def _with_references(request: RestoreRequest, context: Context) -> RestoreRequest:
+    """The album of a request tells who its subject is, unless somebody said."""
+    report = _album_report(context)
+    faces = [photo.embedding for photo in report.photos if photo.kept and photo.embedding] if report else []
+    if not faces or OWN in request.references:
+        return request
+    own = np.stack([np.frombuffer(face, "<f4").astype(np.float64) for face in faces])
+    return replace(request, references={**request.references, OWN: own})
 
 
 def _of_photo(call: StageCall) -> bool:

@@ -239,6 +239,14 @@ def vectors_of_aligned(crop):
     return vector
 
 
+def test_the_album_of_a_request_tells_who_its_subject_is(aligned, prior, recipe):
+    request = RestoreRequest(aligned[:1], album=aligned[1:])
+    (photo,) = go(request, recipe("personal"), prior).photos
+    (face,) = photo.faces
+    assert 0.5 < face.identity < 1
+    assert face.candidates[0].scores["identity_before"] == pytest.approx(face.identity, abs=1e-4)
+
+
 @pytest.mark.parametrize("mode", ["direct", "generative"])
 def test_a_run_that_was_stopped_among_its_faces_goes_on_to_the_same_photo(
     group, prior, recipe, cancel_after, tmp_path, mode
