@@ -83,13 +83,13 @@ def _through_the_service(
             console.print(f"A service of its own listens on {url}.", highlight=False)
             with httpx.Client(base_url=url, timeout=60) as client, StageBars(quiet=as_json) as bars:
                 done = restore_over_http(client, demo_album(), photo, seed, bars.report)
-    write_atomically(output / "restored.png", done.image)
+    write_atomically(output / "restored.jpg", done.image)
     took = ", ".join(f"{name} {duration(seconds)}" for name, seconds in done.seconds.items())
     console.print(f"album: {done.album['kept']} photos kept, {done.album['left_out']} left out; {took}")
     if as_json:
         report = {"album": {key: done.album[key] for key in ("kept", "left_out")}, "seed": seed}
         typer.echo(json.dumps(report | {"seconds": done.seconds, "scores": done.scores}, indent=1))
-    return done.before, done.image
+    return done.before, done.after
 
 
 def _in_this_process(

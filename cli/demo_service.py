@@ -21,13 +21,15 @@ class Restored:
 
     Attributes:
         before: the face as it was in the photo, a PNG's bytes.
-        image: the restored face, a PNG's bytes.
+        after: the restored face, a picture's bytes.
+        image: the whole photo with it, in the format in which it was sent.
         album: the album report: kept, left_out, photos.
         scores: of the result.
         seconds: what the two jobs took in the worker.
     """
 
     before: bytes
+    after: bytes
     image: bytes
     album: dict[str, Any]
     scores: dict[str, Any]
@@ -35,7 +37,7 @@ class Restored:
 
 
 def restore_over_http(client: httpx.Client, album: bytes, photo: bytes, seed: int, report: Report) -> Restored:
-    """Register a subject with its album, wait for the checkpoint, restore a photo with it, fetch both faces.
+    """Register a subject with its album, wait for the checkpoint, restore a photo with it, fetch photo and faces.
 
     Args:
         client: of a running service.
@@ -59,6 +61,7 @@ def restore_over_http(client: httpx.Client, album: bytes, photo: bytes, seed: in
     (face,) = restoration["faces"]
     return Restored(
         before=_sound(client.get(face["original"])).content,
+        after=_sound(client.get(face["candidates"][0]["image"])).content,
         image=_sound(client.get(restoration["links"]["image"])).content,
         album=_json(client.get(path)),
         scores=face["candidates"][0]["scores"],

@@ -3,6 +3,7 @@ import re
 
 import httpx
 import pytest
+from PIL import Image
 
 from cli.demo_pictures import ALBUM_PHOTOS
 from cli.demo_service import restore_over_http
@@ -58,7 +59,9 @@ def test_the_demo_registers_an_album_with_a_service_restores_with_it_and_leaves_
     assert report["seconds"].keys() == {"album", "restoration"}
     assert "flatters the result" in err
     pictures = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert pictures == {"photo.jpg", "restored.png", "before_after.png", "service.log"}
+    assert pictures == {"photo.jpg", "restored.jpg", "before_after.png", "service.log"}
+    with Image.open(tmp_path / "demo" / "restored.jpg") as restored:
+        assert (restored.format, restored.size) == ("JPEG", (512, 512))
     assert decode_photo((tmp_path / "demo" / "before_after.png").read_bytes()).shape == (384, 3 * 384, 3)
     url = re.search(r"listens on (http://\S+)\.", err)[1]
     with pytest.raises(httpx.TransportError):
