@@ -88,7 +88,7 @@ class Call:
         if guard.queues:
             try:
                 with self.read() as session:
-                    self._check_room(session)
+                    self.check_room(session)
             except (QuotaExceededError, OverloadedError) as refusal:
                 self.refuse(refusal)
 
@@ -118,15 +118,22 @@ class Call:
             )
         return key
 
-    def _check_room(self, session: Session) -> None:
+    def check_room(self, session: Session, coming: int = 1) -> None:
+        """Demand that so many more jobs may be queued.
+
+        Raises:
+            QuotaExceededError: the caller would have more jobs than they may.
+            OverloadedError: the queue would be longer than it may be.
+        """
         terms = self.service.terms
-        if jobs.count_open(session, self.owner_id) >= terms.max_open_jobs:
+        there = jobs.count_open(session, self.owner_id)
+        if there + coming > terms.max_open_jobs:
             self._come_back(session)
             raise QuotaExceededError(
-                f"You have {terms.max_open_jobs:,} jobs queued or running, which is the most.",
+                f"You have {there:,} jobs queued or running, and {terms.max_open_jobs:,} are the most.",
                 "Wait until some have ended, or cancel some.",
             )
-        if queue.depth(session) >= terms.max_queued_jobs:
+        if queue.depth(session) + coming > terms.max_queued_jobs:
             self._come_back(session)
             raise OverloadedError("The queue is full.", "Send the request again later.")
 
@@ -200,6 +207,10 @@ class Call:
             self._request.state.job_id = self._job_id  # for the request's log line: it is true only now
         if self._queued:
             self.service.doorbell.ring()
+
+    def ring_after(self) -> None:
+        """Wake workers once this transaction is committed."""
+        self._queued = True
 
     def view(self, session: Session, job: Job) -> JobView:
         """A job with its outlook."""

@@ -1,5 +1,6 @@
 """Stored bytes as an answer: always to be saved, never to be shown in a page; known by their hash."""
 
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from urllib.parse import quote
 
@@ -7,7 +8,8 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.call import Call
-from core.imaging.signature import HEAD_BYTES, media_type_of
+from api.zip_stream import zip_stream
+from core.imaging.signature import HEAD_BYTES, ZIP, media_type_of
 from core.storage.base import BlobRef
 
 OCTETS = "application/octet-stream"
@@ -52,6 +54,25 @@ def small_picture(content: bytes, media_type: str) -> Response:
     """A picture that was made here, from memory; other people's proxies do not keep it."""
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     return Response(content, 200, headers, media_type)
+
+
+def archive(files: Iterable[tuple[str, Iterator[bytes]]], name: str) -> Response:
+    """Several blobs as one zip, written while it is sent.
+
+    Args:
+        files: their names, and their contents.
+        name: to save it under, in plain letters.
+
+    Raises:
+        StorageError: the first is not there; of a later one that comes out only then: the connection is cut.
+    """
+    content = zip_stream(files)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(chain((next(content),), content), 200, headers, ZIP)
 
 
 def _knows(if_none_match: str, sha256: str) -> bool:

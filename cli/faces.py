@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from cli.errors import error_as_json, exit_code_of, json_errors, print_error
+from cli.photo_files import photo_files
 from cli.progress import console
 from core.domain.errors import BadInputError, HeirloomError, InvalidRequestError, OutputUnwritableError
 from core.imaging.decode_pool import DecodePool, process_limits
@@ -33,7 +34,7 @@ VIEWS = {
 
 
 def faces_command(
-    photos: Annotated[list[Path], typer.Argument(help="Photos to look at.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos to look at, or folders of them.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Draw the faces, numbered, into a file, or a folder.")
     ] = None,
@@ -44,6 +45,7 @@ def faces_command(
         settings = read_settings()
         finder = FinderChoice(settings.face_finder, settings.yunet_model)
         finder.check()
+        photos = photo_files(photos)
         targets = drawings(photos, output)
         limits = process_limits(settings.decode_memory_mib * MEBIBYTE, settings.decode_seconds)
         report: list[dict[str, Any]] = []
@@ -114,8 +116,6 @@ def read(photo: Path) -> bytes:
     """
     try:
         return photo.read_bytes()
-    except IsADirectoryError as error:
-        raise BadInputError(f"{photo} is a folder.", f"Name its photos, e.g. {photo}/*.jpg.") from error
     except OSError as error:
         raise BadInputError(f"{photo} cannot be read: {error.strerror}.", "Check the name.") from error
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.db.files import left_behind
 from core.db.jobs import needs_checkpoint
-from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration, Subject
+from core.db.tables import Batch, CandidateRow, Checkpoint, File, Job, Restoration, Subject
 
 MOST = 500
 
@@ -25,6 +25,14 @@ def restorations(session: Session, now: datetime, most: int = MOST) -> int:
     ids = list(session.scalars(select(Restoration.id).where(Restoration.id.in_(found), *over)))
     session.execute(delete(CandidateRow).where(CandidateRow.restoration_id.in_(ids)))
     session.execute(delete(Restoration).where(Restoration.id.in_(ids)))
+    return len(ids)
+
+
+def batches(session: Session, now: datetime, most: int = MOST) -> int:
+    """Batches of which no restoration is left."""
+    left = select(Restoration.id).where(Restoration.batch_id == Batch.id).exists()
+    ids = list(session.scalars(select(Batch.id).where(Batch.expires_at <= now, ~left).limit(most)))
+    session.execute(delete(Batch).where(Batch.id.in_(ids)))
     return len(ids)
 
 
@@ -82,6 +90,7 @@ def _open(which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 KINDS: dict[str, Callable[[Session, datetime], int]] = {
     "restorations": restorations,
+    "batches": batches,
     "files": files,
     "checkpoints": checkpoints,
     "jobs": jobs,

@@ -299,6 +299,25 @@ class Restoration(Base):
     image_media_type: Mapped[str | None] = mapped_column(String(64))
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
+    batch_id: Mapped[str | None] = mapped_column(ID, index=True)
+    batch_place: Mapped[int | None] = mapped_column(Integer)
+    """Among the photos of its batch."""
+    label: Mapped[str | None] = mapped_column(String(255))
+    """What the photo of a batch is called, for its archive; the file may be gone by then."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class Batch(Base):
+    """Restorations that were asked for together."""
+
+    __tablename__ = "batches"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = _owner()
+    photos: Mapped[int] = mapped_column(Integer)
+    """As many were taken; some may have been deleted since."""
+    rejected: Mapped[list[Any]]
+    """What came along and is no photo: {label, code, detail, advice} each."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
 

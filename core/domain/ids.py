@@ -23,6 +23,7 @@ class Prefix(StrEnum):
     CHECKPOINT = "ckp"
     JOB = "job"
     RESTORATION = "res"
+    BATCH = "bat"
     WORKER = "wkr"
 
 

@@ -108,13 +108,16 @@ class AlbumSpool:
             ArchiveRejectedError: a zip that is broken, or that we do not open.
         """
         found: dict[str, NewPhoto] = {}
-        for photo in self._read():
-            sha256 = hashlib.sha256(photo.data).hexdigest()
-            ref = BlobRef(self._owner_id, sha256, len(photo.data))
-            media_type = media_type_of(photo.data[:HEAD_BYTES])
-            label = photo.name[-LONGEST_LABEL:]
-            found.setdefault(sha256, NewPhoto(label, ref, media_type if readable(media_type) else None))
+        for photo in self.entries():
+            found.setdefault(photo.ref.sha256, photo)
         return list(found.values())
+
+    def entries(self) -> Iterator[NewPhoto]:
+        """Every photo, those that are there twice as well; arguments and errors as for `photos`."""
+        for photo in self._read():
+            ref = BlobRef(self._owner_id, hashlib.sha256(photo.data).hexdigest(), len(photo.data))
+            media_type = media_type_of(photo.data[:HEAD_BYTES])
+            yield NewPhoto(photo.name[-LONGEST_LABEL:], ref, media_type if readable(media_type) else None)
 
     def store(self, store: BlobStore, wanted: Iterable[BlobRef]) -> None:
         """Put photos into the store; those that are not wanted are passed over."""

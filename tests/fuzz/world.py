@@ -71,5 +71,6 @@ def _ids(api: Served) -> dict[str, str]:
         "file_id": api.file(),
         "restoration_id": api.restored(candidates=2),
         "job_id": failed,
+        "batch_id": api.made("POST", "/v1/batches", 202, json={"file_ids": [api.file()], "mode": "direct"})["id"],
         "face": "0",
     }

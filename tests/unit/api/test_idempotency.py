@@ -112,6 +112,7 @@ def test_every_post_is_done_once(api):
     """By the OpenAPI document: one that is added is asked for here."""
     subject_id, _ = api.tuned()
     file_id, restoration_id = api.file(), api.restored(candidates=2)
+    batch_id = api.made("POST", "/v1/batches", 202, json={"file_ids": [file_id], "mode": "direct"})["id"]
     failed, running = (api.restoration(mode="direct")["id"] for _ in range(2))
     pretend_worker.fail(api.database, failed)
     pretend_worker.claim(api.database, running)
@@ -122,6 +123,8 @@ def test_every_post_is_done_once(api):
         "/v1/subjects/{subject_id}/checkpoints": {"json": {"seed": 9}},
         "/v1/restorations": {"json": {"input": {"file_id": file_id}, "mode": "direct"}},
         "/v1/restorations/{restoration_id}/faces/{face}/selection": {"json": {"candidate": 1}},
+        "/v1/batches": {"json": {"file_ids": [file_id], "mode": "direct"}},
+        "/v1/batches/{batch_id}/cancel": {},
         "/v1/jobs/{job_id}/cancel": {},
         "/v1/jobs/{job_id}/retry": {},
     }
@@ -131,6 +134,7 @@ def test_every_post_is_done_once(api):
     for path, options in requests.items():
         job_id = running if "cancel" in path else failed
         ids = {"subject_id": subject_id, "restoration_id": restoration_id, "face": 0, "job_id": job_id}
+        ids["batch_id"] = batch_id
         headers = {"Idempotency-Key": path}
         first = api.client.post(path.format(**ids), headers=headers, **options)
         jobs, rings = count(api, Job), api.doorbell.rings

@@ -22,6 +22,7 @@ PARAMETERS = {
     "file_id": Prefix.FILE,
     "restoration_id": Prefix.RESTORATION,
     "job_id": Prefix.JOB,
+    "batch_id": Prefix.BATCH,
 }
 BODIES = {
     ("patch", "/v1/subjects/{subject_id}"): {"json": {"name": "Eve"}},
@@ -57,7 +58,15 @@ def things(api):
         "file_id": api.file(),
         "restoration_id": api.restored(),
         "job_id": failed,
+        "batch_id": a_batch(api),
     }
+
+
+def a_batch(api):
+    """One photo, restored."""
+    batch = api.made("POST", "/v1/batches", 202, files={"file": ("a.zip", zip_of(range(1)))}, data={"mode": "direct"})
+    pretend_worker.restore(api.database, api.store, batch["restorations"][0]["job_id"])
+    return batch["id"]
 
 
 def filled(path, ids):
@@ -121,6 +130,8 @@ def test_somebody_else_s_named_in_a_body_is_not_there_either(two):
         assert again.content == answer.content
     answer = api.client.post("/v1/faces/detect", json={"file_id": ids["file_id"]}, headers=eve)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    answer = api.client.post("/v1/batches", json={"file_ids": [mine, ids["file_id"]], "mode": "direct"}, headers=eve)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (404, "/file_ids/1")
     subject = {"name": "Eve", "category": "cat"}
     own = api.client.post("/v1/subjects", json=subject, headers=eve).json()["id"]
     answer = api.client.post(f"/v1/subjects/{own}/album", json={"file_ids": [ids["file_id"]]}, headers=eve)
@@ -129,8 +140,10 @@ def test_somebody_else_s_named_in_a_body_is_not_there_either(two):
 
 def test_lists_show_what_is_one_s_own_alone(two):
     api, ids, _, eve = two
-    lists = [path for path in document()["paths"] if path in ("/v1/subjects", "/v1/jobs", "/v1/restorations")]
-    assert len(lists) == 3
+    lists = [
+        path for path in document()["paths"] if path in ("/v1/subjects", "/v1/jobs", "/v1/restorations", "/v1/batches")
+    ]
+    assert len(lists) == 4
     for path in lists:
         assert api.client.get(path, headers=eve).json() == {"data": [], "next_cursor": None}
     for path, name in itertools.product(("/v1/jobs", "/v1/restorations"), ("subject_id",)):
@@ -139,5 +152,5 @@ def test_lists_show_what_is_one_s_own_alone(two):
 
 def tally(api, who):
     """How everything stands, so that what must not have moved can be seen not to have."""
-    paths = ("/v1/subjects", "/v1/jobs", "/v1/restorations")
+    paths = ("/v1/subjects", "/v1/jobs", "/v1/restorations", "/v1/batches")
     return [api.client.get(path, headers=who).json() for path in paths]

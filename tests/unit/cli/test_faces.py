@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 from core.imaging.intake import decode_photo
 
@@ -24,6 +25,26 @@ def test_faces_are_listed_for_programs_and_a_bad_photo_does_not_stop_the_others(
     assert portrait["drawn"] == str(tmp_path / "drawn" / "portrait.png")
     assert wall["faces"] == []
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["portrait.png", "wall.png"]
+
+
+def test_a_folder_s_photos_are_looked_at(heirloom, pictures):
+    (pictures / ".hidden.png").write_bytes(b"x")
+    (pictures / "notes.txt").write_text("x")
+    (pictures / "broken.jpg").unlink()
+    code, out, _ = heirloom("faces", pictures, "--json")
+    assert code == 0
+    assert [Path(row["photo"]).name for row in json.loads(out)["photos"]] == [
+        *(f"face{i}.png" for i in range(6)),
+        "portrait.jpg",
+        "wall.png",
+    ]
+
+
+def test_a_folder_without_photos_is_refused(heirloom, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, err = heirloom("faces", tmp_path / "empty")
+    assert code == 3
+    assert "holds no JPEG, PNG, WebP" in err
 
 
 def test_a_photo_is_never_drawn_over(heirloom, pictures):

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from core.db import files
 from core.db.session import now_of
-from core.db.tables import AlbumPhoto, CandidateRow, Checkpoint, File, Job, JobEventRow, Restoration, Subject
+from core.db.tables import AlbumPhoto, Batch, CandidateRow, Checkpoint, File, Job, JobEventRow, Restoration, Subject
 from core.services.retention import forget_expired
 from core.services.sweep import sweep
 from core.storage.base import write_blob
@@ -15,7 +15,7 @@ from core.storage.database import DatabaseStore
 from tests import rows
 from tests.rows import put
 
-NOTHING = {"restorations": 0, "files": 0, "checkpoints": 0, "jobs": 0}
+NOTHING = {"restorations": 0, "batches": 0, "files": 0, "checkpoints": 0, "jobs": 0}
 DAY = timedelta(days=1)
 
 
@@ -47,6 +47,18 @@ def test_a_result_goes_with_its_photo_its_job_and_its_timeline(database, past):
     assert forget_expired(database) == NOTHING | {"restorations": 1, "files": 1, "jobs": 1}
     assert [count(database, table) for table in (Restoration, CandidateRow, File, Job, JobEventRow)] == [0] * 5
     assert forget_expired(database) == NOTHING
+
+
+def test_a_batch_goes_after_the_last_of_its_results(database, past):
+    job_id = a_restoration(database, past)
+    with database.write() as session:
+        session.add(Batch(id="bat_1", owner_id=rows.OWNER, photos=1, rejected=[], created_at=past, expires_at=past))
+        session.scalars(select(Restoration)).one().batch_id = "bat_1"
+    assert forget_expired(database) == NOTHING  # its job is open
+    with database.write() as session:
+        job = session.get_one(Job, job_id)
+        job.status, job.finished_at = "succeeded", rows.NOW
+    assert forget_expired(database) == NOTHING | {"restorations": 1, "batches": 1, "files": 1, "jobs": 1}
 
 
 def test_what_an_open_job_needs_stays_however_old_it_is(database, past):
