@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.acceptance.people import album_photos, degraded_photos, without_a_face, zipped
+from tests.corpus import all_cases
+from tests.corpus.service import Sender
 
 UNKNOWN = "0" * 26
 DIRECT = {"mode": "direct", "recipe": "tiny-direct"}
@@ -127,3 +129,11 @@ def test_a_wrong_key_is_refused_where_keys_are_needed(api, service):
         answer = httpx.get(f"{service.url}/v1/jobs", headers=headers)
         refused(answer, 401, "unauthenticated")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_slice_of_the_corpus_meets_typed_errors_on_every_way_and_costs_no_job_a_second_attempt(service):
+    """The whole: `python -m tests.corpus.served`."""
+    with service.client() as client:
+        fates = list(Sender(client).send(all_cases()[5::97]))
+    assert {fate.way for fate in fates} == {"upload", "detect", "restore", "album", "batch"}
+    assert [(fate.way, fate.case.name, fate.outcome, fate.wrong) for fate in fates if fate.wrong] == []
