@@ -3,6 +3,10 @@
 The whole, with a table of what became of it:
 
     python -m tests.corpus
+
+and through a running service, API and worker:
+
+    python -m tests.corpus.served
 """
 
 from tests.corpus import photos, tiffs, zips
