@@ -11,12 +11,13 @@ from rich.table import Table
 from cli.errors import error_as_json, exit_code_of, json_errors, print_error
 from cli.photo_files import photo_files
 from cli.progress import console
+from cli.requests import decode_pool
+from cli.settings import face_finder
 from core.domain.errors import BadInputError, HeirloomError, InvalidRequestError, OutputUnwritableError
-from core.imaging.decode_pool import DecodePool, process_limits
+from core.imaging.decode_pool import DecodePool
 from core.imaging.detection import DetectedFace, DetectedFaces, draw_detected
 from core.imaging.faces.open import FinderChoice
 from core.imaging.files import check_writable, make_folder, write_atomically
-from core.settings import MEBIBYTE, read_settings
 
 FORMATS: dict[str, Literal["png", "jpeg", "webp"]] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 VERDICTS = {
@@ -42,15 +43,12 @@ def faces_command(
 ) -> None:
     """Find the faces of photos: number, place, distance of the eyes, whether that is enough. Nothing is restored."""
     with json_errors(as_json):
-        settings = read_settings()
-        finder = FinderChoice(settings.face_finder, settings.yunet_model)
-        finder.check()
+        finder = face_finder()
         photos = photo_files(photos)
         targets = drawings(photos, output)
-        limits = process_limits(settings.decode_memory_mib * MEBIBYTE, settings.decode_seconds)
         report: list[dict[str, Any]] = []
         failures: list[HeirloomError] = []
-        with DecodePool(limits=limits) as pool:
+        with decode_pool() as pool:
             for photo, target in zip(photos, targets, strict=True):
                 try:
                     found = look(pool, finder, photo, target)

@@ -24,10 +24,12 @@ from core.domain.mode import Mode
 from core.imaging.archive import read_album
 from core.recipes.presets import default_preset, preset
 from core.recipes.schema import Recipe
+from core.settings import MEBIBYTE, read_settings
 
 if TYPE_CHECKING:
     import torch
 
+    from core.imaging.decode_pool import DecodePool
     from core.pipeline.plan import StageCall
     from core.pipeline.ports import Ports
     from core.pipeline.request import Photo
@@ -109,6 +111,14 @@ def work_folder(calls: "tuple[StageCall, ...]") -> Path:
     return home() / "work" / key
 
 
+def decode_pool() -> "DecodePool":
+    """Where a command decodes photos, within the settings' limits: a bomb costs one photo, not the run."""
+    from core.imaging.decode_pool import DecodePool, process_limits
+
+    settings = read_settings()
+    return DecodePool(limits=process_limits(settings.decode_memory_mib * MEBIBYTE, settings.decode_seconds))
+
+
 @contextmanager
 def ports_for(calls: "tuple[StageCall, ...]", quiet: bool) -> "Iterator[Ports]":
     """What one command's run needs of its surroundings: bars, Ctrl-C, and a work folder that no other process uses.
@@ -125,8 +135,8 @@ def ports_for(calls: "tuple[StageCall, ...]", quiet: bool) -> "Iterator[Ports]":
     delete_stale(home() / "work", RESUME_STATE_DAYS * 86_400)
     with FolderStore(work_folder(calls)).locked() as store:
         try:
-            with SignalCancel().installed() as cancel, StageBars(quiet) as bars:
-                yield Ports(bars, cancel, store)
+            with SignalCancel().installed() as cancel, StageBars(quiet) as bars, decode_pool() as pool:
+                yield Ports(bars, cancel, store, pool.working)
         except HeirloomError as error:
             if not (error.retryable or isinstance(error, OutputError)):
                 store.delete()

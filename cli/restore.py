@@ -11,6 +11,7 @@ import typer
 from cli.device import Device, Precision, open_device
 from cli.errors import exit_code_of, json_errors, print_error, print_warning
 from cli.faces_wanted import checkpoints_of, wishes_of
+from cli.photo_files import photo_files
 from cli.progress import console, print_run, print_seconds
 from cli.requests import choose_recipe, open_prior, ports_for, read_checkpoint, read_photo, read_photos
 from cli.settings import face_finder, home, prior_name
@@ -54,7 +55,7 @@ class Category(StrEnum):
 
 
 def restore_command(
-    photos: Annotated[list[Path], typer.Argument(help="Photos to restore.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos to restore, or folders of them.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A file, or a folder for several.")],
     mode: Annotated[
         Mode | None, typer.Option(help="Default: personal with a checkpoint or album, else generative.")
@@ -107,6 +108,7 @@ def restore_command(
 ) -> None:
     """Restore the faces of photos; all else stays as it is, and so does the format unless -o names another."""
     with json_errors(as_json):
+        photos = photo_files(photos)
         own_steps = fidelity == AUTO
         if fidelity is not None and noise_steps is not None and not own_steps:
             raise InvalidRequestError("--fidelity and --noise-steps say the same thing.", "Give one of them.")

@@ -8,6 +8,7 @@ from core import logs
 from core.db import queue
 from core.db.session import Database
 from core.domain.errors import PriorError
+from core.imaging.decode_pool import DecodePool, process_limits
 from core.imaging.faces.open import FinderChoice
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior, installed_priors
@@ -59,6 +60,8 @@ class WorkerProcess:
         self.watchdog = Watchdog(settings.stall_seconds)
         self.heartbeat = Heartbeat(self._database, self.presence, settings.lease, settings.heartbeat_seconds)
         patience = Patience(self._database, settings.lease_seconds, self.drain, self.watchdog)
+        limits = process_limits(settings.decode_memory_mib * 2**20, settings.decode_seconds)
+        self.decode_pool = DecodePool(limits=limits)  # one photo at a time: the loop has one thread
         self.runner = Runner(
             self.gpu,
             blobs,
@@ -69,6 +72,7 @@ class WorkerProcess:
             settings.photo_days,
             settings.checkpoint_days,
             FinderChoice(settings.face_finder, settings.yunet_model),
+            self.decode_pool.working,
         )
         claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
         self.loop = Loop(self._database, claim, self.runner.run, self.drain, settings.poll_seconds)
@@ -91,6 +95,7 @@ class WorkerProcess:
             self.presence.gone()
         except AWAY as error:
             _log.warning("goodbye_not_written", error=error)
+        self.decode_pool.close()
         self._database.close()
         _log.info("worker_stopped", worker_id=self.presence.id)
 

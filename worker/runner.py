@@ -21,9 +21,10 @@ from core.domain.errors import (
 )
 from core.domain.job import JobKind
 from core.imaging.faces.open import FinderChoice
+from core.imaging.original.reading import working_copy
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.plan import plan
-from core.pipeline.ports import Ports
+from core.pipeline.ports import Decode, Ports
 from core.pipeline.request import Photo, PhotoResult, TuneRequest
 from core.pipeline.run import run
 from core.priors.diffusers_unet import UNetPrior
@@ -60,8 +61,10 @@ class Runner:
         photo_days: int,
         checkpoint_days: int,
         finder: FinderChoice,
+        decode: Decode = working_copy,
     ) -> None:
         """Bind the worker's parts."""
+        self._decode = decode
         self._gpu = gpu
         self._store = store
         self._patience = patience
@@ -203,7 +206,7 @@ class Runner:
 
     def _ports(self, group: Group, progress: GroupProgress) -> Ports:
         cancel = GroupCancel(group, self._heartbeat, self._drain, self._watchdog, self._drop_cancelled)
-        return Ports(progress, cancel, group)
+        return Ports(progress, cancel, group, self._decode)
 
     def _fail(self, members: Sequence[HeldJob], error: Exception) -> None:
         verdict = verdict_on(error)

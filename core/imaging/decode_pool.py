@@ -24,7 +24,7 @@ from core.domain.errors import BadInputError, ImageTooLargeError, ImageUnreadabl
 from core.imaging.decode_messages import OUT_OF_MEMORY, Answer, Call, load_answer
 from core.imaging.intake import Limits, decode_photo
 from core.imaging.original.photo import Original
-from core.imaging.original.reading import read_with_working
+from core.imaging.original.reading import read_with_working, working_copy
 
 _ANEW = "Save it anew in another program, or send a smaller copy."
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
@@ -103,6 +103,10 @@ class DecodePool:
     def read(self, data: bytes, limits: Limits | None = None) -> Original:
         """`core.imaging.original.reading.read_original` in the pool; the working copy is made there too."""
         return cast(Original, self.run(read_with_working, data, limits))
+
+    def working(self, data: bytes, limits: Limits | None = None) -> np.ndarray:
+        """`core.imaging.original.reading.working_copy` in the pool: the same arguments, result and errors."""
+        return cast(np.ndarray, self.run(working_copy, data, limits))
 
     def run(self, function: Callable[..., object], *arguments: object) -> object:
         """Call a function of a module in the pool.

@@ -1,7 +1,13 @@
 """What the pipeline needs from its surroundings: the command line and the worker each bring their own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+
+from core.imaging.opening import Limits
+from core.imaging.original.reading import working_copy
 
 
 class Progress(Protocol):
@@ -85,10 +91,15 @@ class MemoryStore:
         self.kept.pop((stage, item, input_hash), None)
 
 
+Decode = Callable[[bytes, Limits], np.ndarray]
+"""From a photo's bytes to what models see of it; errors as for `core.imaging.original.reading.working_copy`."""
+
+
 @dataclass(frozen=True)
 class Ports:
-    """The three together; the defaults suit a script."""
+    """All together; the defaults suit a script. Who takes photos from strangers decodes them in a `DecodePool`."""
 
     progress: Progress = field(default_factory=NoProgress)
     cancel: Cancel = field(default_factory=NeverCancelled)
     store: ArtifactStore = field(default_factory=MemoryStore)
+    decode: Decode = working_copy

@@ -56,6 +56,11 @@ def read_with_working(data: bytes, limits: Limits | None = None) -> Original:
     return original
 
 
+def working_copy(data: bytes, limits: Limits | None = None) -> np.ndarray:
+    """What models see of a photo: `Original.working` alone; arguments and errors as for `read_original`."""
+    return read_original(data, limits).working
+
+
 def send_what() -> str:
     """Advice for somebody whose file is not a photo that is read here."""
     return f"Send a {kinds()} photo."

@@ -10,7 +10,6 @@ import numpy as np
 from core.domain.errors import CheckpointError, HeirloomError
 from core.domain.subject import Category
 from core.imaging.intake import Limits
-from core.imaging.original.reading import read_original
 from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.expansion import PhotoFaces
@@ -99,7 +98,7 @@ class Context:
         """
         if self._working is None or self._working[0] != index:
             self._working = None  # free the old one before the new one is decoded
-            self._working = (index, read_original(self.photo("photo", index).data, self.limits).working)
+            self._working = (index, self.ports.decode(self.photo("photo", index).data, self.limits))
         return self._working[1]
 
     def drop_photo(self) -> None:

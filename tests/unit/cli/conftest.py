@@ -10,6 +10,7 @@ from core.imaging.intake import encode
 from core.priors.spec import WEIGHTS_FILE, write_spec
 from core.priors.weights import weights_bytes
 from core.recipes import presets
+from tests.decoders import DecodesHere
 from tests.fakes import tiny_prior
 from tests.one_face import aligned_faces
 
@@ -22,6 +23,12 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HEIRLOOM_PRIOR", str(save_prior(folder / "priors" / "tiny")))
     monkeypatch.delenv("HEIRLOOM_DEFAULT_RECIPE", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def decodes_here(monkeypatch):
+    """Restorations decode in this process; `heirloom faces` has its pool."""
+    monkeypatch.setattr("cli.requests.decode_pool", DecodesHere)
 
 
 @pytest.fixture(autouse=True)

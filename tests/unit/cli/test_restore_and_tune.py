@@ -93,9 +93,17 @@ def test_a_bad_photo_among_good_ones_is_reported_and_the_others_are_restored(hei
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["face0.png"]
 
 
+def test_a_folder_s_photos_are_restored_into_another(heirloom, pictures, tmp_path):
+    for name in ("broken.jpg", "wall.png", "portrait.jpg", *(f"face{i}.png" for i in range(2, 6))):
+        (pictures / name).unlink()
+    code, _, err = heirloom("restore", pictures, "--aligned", "--mode", "direct", "-o", tmp_path / "out")
+    assert code == 0, err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["face0.png", "face1.png"]
+
+
 WRONG = {
     "an absent file": (["restore", "{p}/absent.png", "-o", "{t}/a.png"], 3, "cannot be read: No such file"),
-    "a folder": (["restore", "{p}", "-o", "{t}/a.png"], 3, "is a folder. Name its photos"),
+    "a folder for one file": (["restore", "{p}", "-o", "{t}/a.png"], 2, "there are several photos. Name a folder"),
     "a corrupt file": (["restore", "{p}/broken.jpg", "-o", "{t}/a.png", "--mode", "direct"], 3, "is damaged"),
     "no face": (["restore", "{p}/wall.png", "-o", "{t}/a.png", "--mode", "direct"], 3, "No face was found"),
     "an absent album": (["tune", "{t}/absent.zip", "-o", "{t}/a.safetensors"], 3, "does not exist"),

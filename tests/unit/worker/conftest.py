@@ -1,6 +1,7 @@
 import pytest
 
 from tests.benches import bench_on
+from tests.decoders import DecodesHere
 from worker.process import WorkerProcess
 
 
@@ -8,6 +9,11 @@ from worker.process import WorkerProcess
 def bench(sqlite_database, tmp_path):
     """SQLite, blobs in memory, the tiny prior."""
     return bench_on(sqlite_database, tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def decodes_here(monkeypatch):
+    monkeypatch.setattr("worker.process.DecodePool", DecodesHere)
 
 
 @pytest.fixture
