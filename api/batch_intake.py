@@ -63,9 +63,7 @@ class SentBatch:
                 for place, file_id in enumerate(self.file_ids)
             ]
         return [
-            uploads.register(
-                session, call.owner_id, Received(photo.ref, photo.media_type or ""), photo.label, call.service.terms
-            )
+            uploads.register(session, call.owner_id, Received(photo.ref, photo.media_type or ""), photo.label, None)
             for photo in self._photos
         ]
 

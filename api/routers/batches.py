@@ -88,7 +88,7 @@ def _stop(call: CallDep, batch_id: str) -> None:
 
 @router.delete("/{batch_id}", status_code=204, responses=problems(*IDENTIFIED))
 def delete(batch_id: Id, call: CallDep) -> Response:
-    """Forget a batch, its restorations and results; what has not ended is stopped. Uploads stay for their time."""
+    """Forget a batch, its restorations and results, and photos that came along; what has not ended is stopped."""
     _stop(call, batch_id)
     with call.write() as session:
         batches.delete(session, call.owner_id, batch_id)

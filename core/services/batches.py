@@ -11,6 +11,7 @@ from core.db.tables import Batch, File, Job, Restoration
 from core.domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from core.domain.ids import Prefix, new_id
 from core.imaging.signature import PHOTO_SUFFIXES
+from core.services import idempotency
 from core.services import restorations as single
 from core.services.archive_names import archive_names
 from core.services.offer import Offer
@@ -183,7 +184,7 @@ def stop_some(session: Session, owner_id: str, batch_id: str, most: int = 100) -
 
 
 def delete(session: Session, owner_id: str, batch_id: str) -> None:
-    """Forget a batch, its restorations and what they gave; jobs that `stop_some` left are stopped. Uploads stay.
+    """Forget a batch, its restorations, what they gave, and the photos that came along; open jobs are stopped.
 
     Raises:
         NotFoundError: there is none.
@@ -191,8 +192,11 @@ def delete(session: Session, owner_id: str, batch_id: str) -> None:
     # Jobs are locked first, as workers do: two orders can deadlock.
     while stop_some(session, owner_id, batch_id):
         pass
-    restorations.delete_some(session, owner_id, batches.restoration_ids(session, owner_id, batch_id))
+    ids = batches.restoration_ids(session, owner_id, batch_id)
+    restorations.delete_some(session, owner_id, ids)
     batches.delete(session, owner_id, batch_id)
+    for thing_id in (batch_id, *ids):
+        idempotency.forget_about(session, owner_id, thing_id)
 
 
 def _row(session: Session, owner_id: str, batch_id: str) -> Batch:

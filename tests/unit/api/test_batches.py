@@ -189,10 +189,17 @@ def test_a_batch_is_forgotten_with_its_restorations_and_its_open_jobs_stop(api):
     batch = sent(api, zip_of(range(2)))
     restore(api, batch, 0)
     assert api.client.delete(batch["links"]["self"]).status_code == 204
-    assert (rows(api, Batch), rows(api, Restoration)) == (0, 0)
+    assert [rows(api, table) for table in (Batch, Restoration, File)] == [0, 0, 0]
     assert api.client.get(batch["links"]["self"]).status_code == 404
     with api.database.read() as session:
         assert session.get_one(Job, batch["restorations"][1]["job_id"]).status == "cancelled"
+
+
+def test_uploads_that_were_named_outlive_their_batch(api):
+    file_id = api.file()
+    batch = api.made("POST", PATH, 202, json={"file_ids": [file_id], "mode": "direct"})
+    assert api.client.delete(batch["links"]["self"]).status_code == 204
+    assert api.made("GET", f"/v1/files/{file_id}", 200)["id"] == file_id
 
 
 def test_one_photo_of_a_batch_may_be_forgotten(api):
