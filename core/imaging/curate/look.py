@@ -1,5 +1,6 @@
 """From an album photo's bytes to its faces, as its owner sent it: whole, cut out already, or of an animal."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,12 +24,14 @@ class Look:
         person: False for cats, dogs and things: the middle square of a photo is what counts, and nobody is recognised.
         finder: of faces.
         limits: on what is decoded.
+        decode: from a file's bytes to its pixels; who takes photos from strangers decodes them in a `DecodePool`.
     """
 
     resolution: int
     person: bool = True
     finder: FinderChoice = field(default_factory=FinderChoice)
     limits: Limits = field(default_factory=Limits)
+    decode: Callable[[bytes, Limits], np.ndarray] = decode_photo
 
     def at(self, label: str, data: bytes, aligned: bool = False) -> AlbumCandidate:
         """Open a photo and cut out what is in it; one photo's pixels at a time are held.
@@ -41,7 +44,7 @@ class Look:
         Raises:
             BadInputError: it cannot be opened, or is no square where it should be one.
         """
-        image = decode_photo(data, self.limits)
+        image = self.decode(data, self.limits)
         most = max(_CROP_PER_RESOLUTION * self.resolution, _RECOGNISED_PIXELS)
         if self.person and not aligned:
             return candidate_of(label, image, self.finder.open(), most)

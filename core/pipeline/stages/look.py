@@ -10,6 +10,7 @@ def handle(call: StageCall, context: Context) -> list[bytes]:
     """Look at one photo; its pixels are let go but for small crops."""
     photo = context.photo("album", call.sources[0])
     side, person = context.prior.spec.resolution, context.person
-    candidate = Look(side, person, context.request.finder, context.limits).at(photo.label, photo.data, photo.aligned)
+    look = Look(side, person, context.request.finder, context.limits, context.ports.decode)
+    candidate = look.at(photo.label, photo.data, photo.aligned)
     context.ports.progress.report(call.stage, call.items[0], *context.place(call))
     return [pack_photo(candidate, side, person)]
