@@ -32,8 +32,8 @@ class Photo:
         data: the file's bytes.
         aligned: it already is a face crop in FFHQ framing.
         seed: of everything random about this photo; None: the request's. So photos of several requests share a batch.
-        faces: what is asked of single faces; None: every face found, alike. Faces that nothing is said of are restored
-            if another one is to be kept, and left as they are if only faces to be restored are named.
+        faces: what is asked of single faces; None: every face found, alike. Faces that nothing is said of are left
+            as they are if any is to be restored, and restored if all that are named are to be kept.
         wanted: of an album's photo: a person insists on it, whatever curation thinks of a face that can be restored.
     """
 

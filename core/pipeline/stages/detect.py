@@ -9,6 +9,7 @@ from core.domain.face import Box, FaceAction, FaceVerdict, FaceWish
 from core.imaging.align import MIN_CROP_PIXELS, Alignment, aligned_crop, alignment_of_box, alignment_of_face
 from core.imaging.composite import outline_of
 from core.imaging.faces import MIN_EYE_DISTANCE_PIXELS, Face, choose
+from core.imaging.faces.face import area, intersection
 from core.imaging.faces.open import Finder
 from core.pipeline.found import FoundFace, FoundFaces
 from core.pipeline.plan import StageCall
@@ -19,6 +20,9 @@ from core.pipeline.wishes import PERSON
 _SAME_FACE = 0.25
 """Distance between the centres of two squares, over the larger side, up to which they are one face: boxes are drawn
 roughly, and faces that stand beside each other are at least half a side apart."""
+
+_COVERED = 0.6
+"""Part of a found face's box that a drawn box in which no landmarks were found has to cover, to speak for it."""
 
 _WHOLE_MARGIN = 0.14
 """Beyond a whole picture, as a fraction of its longer side: near the border of the square nothing is put back."""
@@ -56,6 +60,9 @@ def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: Find
         same = next((i for i, other in enumerate(faces) if not other.named and _is_same(face, other)), None)
         if same is None:
             faces.append(face)
+        elif face.alignment is None:  # the detector saw what the box alone did not show
+            found_there = faces[same]
+            faces[same] = replace(found_there, action=face.action, named=True, checkpoint_id=face.checkpoint_id)
         else:
             faces[same] = face
     absent = tuple(sorted(number for number in by_number if number >= len(found)))
@@ -63,8 +70,8 @@ def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: Find
 
 
 def _action_of_others(wishes: tuple[FaceWish, ...] | None) -> FaceAction:
-    """Of faces that nothing is said of: a list of faces to keep leaves the others to be restored."""
-    if wishes is None or any(wish.action is FaceAction.KEEP for wish in wishes):
+    """Of faces that nothing is said of: only a list that names nothing but faces to keep leaves them to be restored."""
+    if wishes is None or all(wish.action is FaceAction.KEEP for wish in wishes):
         return FaceAction.RESTORE
     return FaceAction.KEEP
 
@@ -176,8 +183,12 @@ def _numbered(width: int, height: int, faces: list[FoundFace]) -> FoundFaces:
     return FoundFaces(width, height, tuple(replace(face, n=number) for number, face in enumerate(faces)))
 
 
+def _covers(drawn: Box | None, found: Box | None) -> bool:
+    return drawn is not None and found is not None and intersection(drawn, found) >= _COVERED * area(found)
+
+
 def _is_same(one: FoundFace, other: FoundFace) -> bool:
-    if one.alignment is None or other.alignment is None:
-        return False
+    if one.alignment is None or other.alignment is None:  # nothing was found in the box: it speaks for what it covers
+        return _covers(one.box, other.box)
     apart = one.alignment.quad.mean(axis=0) - other.alignment.quad.mean(axis=0)
     return float(np.hypot(*apart)) < _SAME_FACE * max(one.alignment.side_pixels, other.alignment.side_pixels)
