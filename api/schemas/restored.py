@@ -12,6 +12,7 @@ from core.domain.face import FaceVerdict
 from core.domain.job import JobStatus
 from core.domain.mode import Mode
 from core.services.restorations import ORIGINAL, Restored
+from core.services.wanted import output_of
 
 
 class OutputOut(Answered):
@@ -135,7 +136,7 @@ class RestorationOut(Answered):
             recipe=job.recipe if job is not None else None,
             seed=job.seed if job is not None else None,
             candidates=row.candidates,
-            output=OutputOut.model_validate(_OUTPUT | row.output),
+            output=OutputOut.model_validate(output_of(row.output)),
             image=_image(row),
             faces=faces,
             error=problem_of(job.error) if job is not None else None,
@@ -148,10 +149,6 @@ class RestorationOut(Answered):
                 image=f"{path}/image" if row.image_sha256 or any(face.selected is not None for face in faces) else None,
             ),
         )
-
-
-_OUTPUT = {"format": None, "keep_metadata": "all", "native": False, "layers": False, "colour": "preserve"}
-"""What rows of before whole photos do not say."""
 
 
 def _image(row: Restoration) -> ImageOut | None:

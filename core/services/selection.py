@@ -16,6 +16,7 @@ from core.domain.errors import ConflictError, InvalidRequestError
 from core.services.faces import Choice, face_of
 from core.services.layers import StoredLayer
 from core.services.restorations import ORIGINAL, Restored, get
+from core.services.wanted import output_of
 from core.storage.base import BlobRef
 
 
@@ -106,7 +107,7 @@ def look(session: Session, owner_id: str, restoration_id: str, face: int, choice
         found=tuple(_selected(row.faces).values()),
         original=_original(session, owner_id, row.file_id) if composed else None,
         faces=_chosen(found, selected) if composed else (),
-        output=dict(row.output),
+        output=output_of(row.output),
     )
 
 

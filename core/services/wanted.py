@@ -1,5 +1,6 @@
 """What somebody asks of a restoration, in the service's own words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -65,6 +66,11 @@ class Output:
             "native": self.native,
             "layers": self.layers,
         }
+
+
+def output_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a restoration's row says of its output, with what rows of before whole photos do not say."""
+    return {**Output().as_json(), "colour": "preserve", **row}
 
 
 @dataclass(frozen=True)

@@ -157,3 +157,10 @@ def test_a_face_that_was_left_as_it_is_has_nothing_to_choose_from(api):
         row.faces = [*row.faces, pretend_worker.face_entry(2, pretend_worker.QUADS[0], Blob(sha256=""), selected=None)]
     answer = api.client.post(f"{path}/faces/2/selection", json={"candidate": "original"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/candidate")
+
+
+def test_a_row_that_says_less_of_its_output_than_today_s_is_put_together_all_the_same(api):
+    path, _ = group(api)
+    with api.database.write() as session:
+        session.get_one(Restoration, path.rsplit("/", 1)[1]).output = {"format": "png", "native": False}
+    assert [face["selected"] for face in choose(api, path, 1, 1)["faces"]] == [0, 1]
