@@ -44,6 +44,9 @@ def upgrade() -> None:
         " SELECT id, checkpoint_id, subject_id, owner_id FROM restorations"
         " WHERE checkpoint_id IS NOT NULL AND subject_id IS NOT NULL"
     )
+    # Keys of before do not tell formats apart, and a batch is written in one. Ended jobs' keys would come again with
+    # a retry.
+    op.execute("UPDATE jobs SET batch_key = NULL WHERE kind = 'restoration' AND batch_key IS NOT NULL")
 
 
 def downgrade() -> None:

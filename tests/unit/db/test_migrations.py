@@ -5,12 +5,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
 
+import migrations
 from core.db.session import Database
 from core.db.tables import Base, Owner
 from core.domain.errors import SettingsError
 from migrations.run import check, current, newest, upgrade
+from tests.rows import look, put
 
 
 def _schema(database: Database) -> list[tuple[object, ...]]:
@@ -143,3 +147,15 @@ def test_the_installed_package_needs_no_file_beside_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     upgrade(f"sqlite:///{tmp_path / 'elsewhere.db'}")
     assert list(Path().iterdir()) == [Path("elsewhere.db")]
+
+
+def test_a_restoration_of_before_formats_counted_shares_no_batch(database, database_url):
+    restoration, album = put(database, batch_key="k"), put(database, kind="album", batch_key="k")
+    with database.engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+        connection.commit()
+    upgrade(database_url)
+    assert [look(database, job_id).batch_key for job_id in (restoration, album)] == [None, "k"]
