@@ -84,7 +84,13 @@ class Service:
                 settings = self.settings
                 prior = describe_prior(settings.prior, settings.home)
                 calibrated = is_calibrated(settings.prior, settings.home, prior)
-                self._offer = open_offer(prior, settings.recipes_file, settings.default_recipe, calibrated=calibrated)
+                self._offer = open_offer(
+                    prior,
+                    settings.recipes_file,
+                    settings.default_recipe,
+                    calibrated=calibrated,
+                    finder=settings.face_finder,
+                )
             return self._offer
 
     @property

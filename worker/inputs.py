@@ -38,7 +38,7 @@ class Inputs:
         category, refs = self._patience.read(held, lambda session: self._album_refs(session, held))
         insisted = set(held.job.options.get("insisted_ids", ()))
         photos = tuple(Photo(name, self._bytes(held, ref), wanted=name in insisted) for name, ref in refs)
-        return TuneRequest(photos, held.job.seed, category)
+        return TuneRequest(photos, held.job.seed, category, self._finder)
 
     def photo(self, held: HeldJob) -> Photo:
         """The photo a job is to restore, with the job's own seed.

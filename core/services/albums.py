@@ -105,7 +105,7 @@ def add(
     blobs.mark_ready(session, *(photo.ref for photo in joining))
     included = checkpoints.included(albums.photos_of(session, owner_id, subject_id))
     if order.tune:
-        tuning = checkpoints.tune(session, subject, included, recipe, offer.prior, order.seed, JobKind.ALBUM)
+        tuning = checkpoints.tune(session, subject, included, recipe, offer, order.seed, JobKind.ALBUM)
         if not tuning.new and tuning.checkpoint.status == "ready":
             subject.default_checkpoint_id = tuning.checkpoint.id
         if tuning.job is not None:

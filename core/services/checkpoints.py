@@ -53,7 +53,7 @@ def request(session: Session, owner_id: str, subject_id: str, offer: Offer, dial
     subject = subjects.get(session, owner_id, subject_id, lock=True)
     photos = included(albums.photos_of(session, owner_id, subject_id))
     check_size(photos)
-    return tune(session, subject, photos, recipe, offer.prior, seed, JobKind.CHECKPOINT)
+    return tune(session, subject, photos, recipe, offer, seed, JobKind.CHECKPOINT)
 
 
 def tune(
@@ -61,22 +61,23 @@ def tune(
     subject: Subject,
     photos: Sequence[AlbumPhoto],
     recipe: Recipe,
-    prior: PriorSpec,
+    offer: Offer,
     seed: int,
     kind: JobKind,
 ) -> Tuning:
-    """Find the checkpoint of these photos, recipe, prior and seed, or put its job into the queue.
+    """Find the checkpoint of these photos, recipe, prior, face finder and seed, or put its job into the queue.
 
     Args:
         session: a transaction that holds the subject locked.
         subject: whose.
         photos: of the album, those that are included, in order.
         recipe: personal.
-        prior: what is tuned.
+        offer: its prior is tuned, on the faces that its finder finds.
         seed: of everything random.
         kind: album or checkpoint: what the job is called.
     """
-    identity = _identity(subject, photos, recipe, prior, seed)
+    prior = offer.prior
+    identity = _identity(subject, photos, recipe, offer, seed)
     known = checkpoints.by_identity(session, subject.owner_id, subject.id, identity)
     if known is not None:
         job = jobs.get(session, subject.owner_id, known.job_id) if known.job_id else None
@@ -145,13 +146,15 @@ def refuse_too_small(usable: int) -> None:
         )
 
 
-def _identity(subject: Subject, photos: Sequence[AlbumPhoto], recipe: Recipe, prior: PriorSpec, seed: int) -> str:
+def _identity(subject: Subject, photos: Sequence[AlbumPhoto], recipe: Recipe, offer: Offer, seed: int) -> str:
     carried_out = recipe.tuned_up_to_k().finetune
     tuning = carried_out.digest() if carried_out is not None else ""
     # Held-out photos are restored from K, which decides the step that is kept.
     scored_from = recipe.restore.noise_steps if carried_out is not None and carried_out.scorings else 0
     named = [[photo.blob_sha256, photo.insisted] for photo in photos]
-    parts = [named, subject.category, tuning, scored_from, prior.sha256, seed]
+    parts = [named, subject.category, tuning, scored_from, offer.prior.sha256, seed]
+    if offer.finder != "dlib":  # which found all faces before there was a choice: its checkpoints stay the same
+        parts.append(offer.finder)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from core.domain.errors import InvalidRecipeError, SettingsError
 from core.domain.mode import Mode
+from core.imaging.faces.open import FinderName
 from core.priors.calibration import uncalibrated
 from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
@@ -44,12 +45,14 @@ class Offer:
         own: the operator's own recipes.
         default_name: the recipe that the operator made the default of its mode; empty: ours.
         calibrated: whether K can follow from the photo with this prior.
+        finder: what finds the faces: of an album, it decides what is tuned on.
     """
 
     prior: PriorSpec
     own: Mapping[str, Preset] = field(default_factory=dict)
     default_name: str = ""
     calibrated: bool = False
+    finder: FinderName = "dlib"
 
     def presets(self) -> dict[str, Preset]:
         """Every recipe there is, by name."""
@@ -115,7 +118,14 @@ class Offer:
         return recipe
 
 
-def open_offer(prior: PriorSpec, recipes_file: Path | None, default_name: str, *, calibrated: bool = False) -> Offer:
+def open_offer(
+    prior: PriorSpec,
+    recipes_file: Path | None,
+    default_name: str,
+    *,
+    calibrated: bool = False,
+    finder: FinderName = "dlib",
+) -> Offer:
     """What an operator's settings offer; a wrong one stops the start, instead of being every caller's fault later.
 
     Args:
@@ -123,13 +133,14 @@ def open_offer(prior: PriorSpec, recipes_file: Path | None, default_name: str, *
         recipes_file: HEIRLOOM_RECIPES_FILE.
         default_name: HEIRLOOM_DEFAULT_RECIPE.
         calibrated: whether the prior is.
+        finder: HEIRLOOM_FACE_FINDER.
 
     Raises:
         SettingsError: one of the two is wrong; it is named.
     """
     try:
         own = read_own_recipes(recipes_file) if recipes_file is not None else {}
-        offer = Offer(prior, own, default_name, calibrated)
+        offer = Offer(prior, own, default_name, calibrated, finder)
     except InvalidRecipeError as error:
         raise SettingsError(f"HEIRLOOM_RECIPES_FILE: {error.message}", error.advice) from error
     try:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -169,3 +170,11 @@ def test_a_restoration_with_a_checkpoint_of_another_prior_says_what_to_do(api):
     assert api.restoration(subject_id=subject_id)["waits_for_job_id"] == job["id"]
     made = pretend_worker.tune(api.database, api.store, job["id"])
     assert api.restoration(subject_id=subject_id)["checkpoint_id"] == made
+
+
+def test_what_another_face_finder_would_give_is_not_identical(api):
+    subject_id, first = api.tuned()
+    service = api.client.app.state.service
+    service._offer = replace(service.offer, finder="yunet")
+    job = api.made("POST", path_of(subject_id), 202, json={})
+    assert job["checkpoint_id"] != first
