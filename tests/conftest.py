@@ -14,14 +14,6 @@ from tests.servers import PostgresServer, RedisServer, postgres_folder, running_
 
 _TEMPLATE = "heirloom_template"
 _numbers = itertools.count()
-_ONE_SERVICE = ("acceptance",)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests are spread over processes (`-n`), a file stays in one, and so do all that use one running service."""
-    for item in items:
-        place = item.path.parent if item.path.parent.name in _ONE_SERVICE else item.path
-        item.add_marker(pytest.mark.xdist_group(str(place)))
 
 
 @pytest.fixture(scope="session")

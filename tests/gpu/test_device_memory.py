@@ -30,7 +30,7 @@ RECIPE = build_recipe(
 def restore(prior, faces):
     request = RestoreRequest((Photo("face.png", encode(resize(faces[0], 64)), aligned=True),))
     (result,) = run(plan(request, RECIPE, prior.spec), request, RECIPE, prior, Ports()).photos
-    return result.candidates[0].image
+    return result.faces[0].candidates[0].image
 
 
 def bytes_in_use(device) -> int:
