@@ -165,7 +165,7 @@ def test_whoever_is_surely_recognised_is_restored_with_their_checkpoint_and_only
 def test_below_the_margin_a_person_is_only_proposed(bench, worker, known):
     subject, checkpoint_id = tuned(bench)
     apart = np.random.default_rng(3).normal(size=128)
-    known[subject] = [vector_of(LEFT) + 0.53 * apart / np.linalg.norm(apart)]
+    known[subject] = [vector_of(LEFT) + 0.38 * apart / np.linalg.norm(apart)]
     row = done(bench, worker, recognising(bench))
     assert [face["subject_id"] for face in row.faces] == [None, None]
     assert 0 < row.faces[0]["proposal"]["sureness"] < 0.25
