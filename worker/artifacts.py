@@ -22,7 +22,7 @@ RESUME_PREFIX = "resume-"
 
 
 class JobArtifacts:
-    """What the stages of one job made. What went through here stays in memory until the job's run ends.
+    """What the stages of one job made. What went through here stays in memory until it is discarded or released.
 
     Resume states do not: they are as large as three copies of the weights, and read once.
     """
@@ -68,15 +68,20 @@ class JobArtifacts:
         self.remember(key, data)
 
     def discard(self, stage: str, item: str, input_hash: str) -> None:
-        """See `ArtifactStore.discard`; errors as for `put`."""
+        """See `ArtifactStore.discard`; errors as for `put`. Of a job that has ended, only the memory of this run."""
         key = (stage, item, input_hash)
         self._kept.pop(key, None)
-        self._patience.write(self._held, lambda session: self._drop(session, key))
+        if self._held.open:
+            self._patience.write(self._held, lambda session: self._drop(session, key))
 
     def remember(self, key: tuple[str, str, str], data: bytes) -> None:
         """Keep an artifact for the rest of this run, whatever becomes of the job."""
         if not key[0].startswith(RESUME_PREFIX):
             self._kept[key] = data
+
+    def release(self) -> None:
+        """Forget what this run keeps in memory: the job's result was taken."""
+        self._kept.clear()
 
     def _ref(self, session: Session, key: tuple[str, str, str]) -> BlobRef | None:
         row = session.get(StageOutput, (self._held.id, *key))

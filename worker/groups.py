@@ -59,6 +59,10 @@ class Group:
                 member.lost = True
                 _log.warning("lease_lost", attempt=member.attempt)
 
+    def release(self, member: HeldJob) -> None:
+        """Forget what one member's photo was made of: it is done, and the others may take long."""
+        self._stores[member.id].release()
+
     def stop_if_empty(self) -> None:
         """Stop the pipeline where nobody waits for it any more.
 
@@ -102,8 +106,6 @@ class Group:
     def discard(self, stage: str, item: str, input_hash: str) -> None:
         """See `ArtifactStore.discard`."""
         member, name = self.routed(item)
-        if not member.open:
-            return
         try:
             self._stores[member.id].discard(stage, name, input_hash)
         except LeaseLostError:

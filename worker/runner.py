@@ -169,12 +169,11 @@ class Runner:
 
         def on_photo(index: int, result: PhotoResult) -> None:
             held = members[index]
-            if not held.open:
-                return
-            if result.error is not None:
+            if held.open and result.error is not None:
                 self._fail([held], result.error)
-            else:
+            elif held.open:
                 group.leave(held, partial(self._results.restoration, result=result, photo=photos[held.id].data))
+            group.release(held)
 
         def constrain(untouched: UNetPrior, checkpoint: bytes) -> UNetPrior:
             # A generative face's own checkpoint is used once: it must not push others out of the cache.
@@ -183,7 +182,7 @@ class Runner:
 
         progress = GroupProgress(group, self._watchdog)
         ports = self._ports(group, progress)
-        run(calls, request, recipe, prior, ports, on_photo, constrain=constrain, on_calls=progress.planned)
+        run(calls, request, recipe, prior, ports, on_photo, forget=True, constrain=constrain, on_calls=progress.planned)
 
     def _tune(self, held: HeldJob, request: TuneRequest) -> None:
         recipe, prior = self._opened(held)

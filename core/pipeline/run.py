@@ -53,8 +53,9 @@ def run(
         ports: progress, cancel, store.
         on_photo: told (index, result) as soon as a photo is done or its error is known; the results are its own then,
             and not in what is returned.
-        forget: drop a photo's own albums and checkpoints from the store once `on_photo` has returned; where the store
-            is to serve other requests too, keep them.
+        forget: drop what a face was made of, such as its album and its checkpoint, from the store once the face is
+            scored: they are large, and a photo may have many faces. Where the store is to serve other requests too,
+            keep them.
         constrain: how the prior that a checkpoint constrains is made; a caller that keeps some ready brings its own.
         on_calls: told what is to be done for some photos once their faces are known, before it begins.
 
@@ -148,8 +149,10 @@ def _round(
             _do([call], context, seconds)
         if call.stage == "composite" and not call.faces:
             done(call.sources[0], photo_result(call.sources[0], request, context))
-            if forget:
-                _forget(call.sources[0], calls, context.ports.store)
+        elif call.stage == "composite" and forget:
+            face = (call.sources[0], call.faces[0])
+            scored.add(face)
+            _forget(face, [one for one in calls if _only_for(scored, one)], context.ports.store)
 
 
 def _faces_of(index: int, request: RestoreRequest, context: Context, seconds: dict[str, float]) -> PhotoFaces:
@@ -252,10 +255,10 @@ def _only_for(faces: set[tuple[int, int]], call: StageCall) -> bool:
     return call.stage in _FOR_ONE_FACE and faces.issuperset(zip(call.sources, call.faces, strict=False))
 
 
-def _forget(index: int, calls: Iterable[StageCall], store: ArtifactStore) -> None:
-    """Drop what is large and was made for one face alone; what was scored stays, for a run that is stopped later."""
+def _forget(face: tuple[int, int], calls: Iterable[StageCall], store: ArtifactStore) -> None:
+    """Drop what a face was made of; what was scored stays, for a run that is stopped later."""
     for call in calls:
-        if call.stage in ("album", "finetune") and call.sources == (index,):
+        if face in zip(call.sources, call.faces, strict=False):
             for item, key in zip(call.items, call.hashes, strict=True):
                 store.discard(call.stage, item, key)
 

@@ -206,21 +206,6 @@ def test_where_a_stage_stopped_is_forgotten_once_its_output_is_stored(aligned, p
     assert stages_kept(store) == {"detect", "align", "album", "finetune", "restore", "composite"}
 
 
-def test_a_photo_s_album_and_checkpoint_are_dropped_once_its_result_was_taken(aligned, prior, recipe):
-    store = MemoryStore()
-    kept = []
-    go(
-        RestoreRequest(aligned[:3]),
-        recipe("generative"),
-        prior,
-        Ports(store=store),
-        lambda *_: kept.append(sorted(item for stage, item, _ in store.kept if stage == "finetune")),
-        forget=True,
-    )
-    assert kept == [["photo-0-face-0"], ["photo-1-face-0"], ["photo-2-face-0"]]
-    assert not stages_kept(store) & {"album", "finetune"}
-
-
 def test_a_store_that_serves_other_requests_too_keeps_albums_and_checkpoints(aligned, prior, recipe):
     store, request = MemoryStore(), RestoreRequest(aligned[:1])
     go(request, recipe("generative", noise_steps=12), prior, Ports(store=store))

@@ -263,6 +263,33 @@ def test_a_run_that_was_stopped_among_its_faces_goes_on_to_the_same_photo(
     assert resumed.photo.data == expected.photo.data
 
 
+class CountingStore(MemoryStore):
+    """Keeps in mind the most of each stage that it held at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.most = {}
+
+    def put(self, stage, item, input_hash, data):
+        super().put(stage, item, input_hash, data)
+        self.most[stage] = max(self.most.get(stage, 0), self.held(stage))
+
+    def held(self, stage):
+        return sum(one == stage for one, *_ in self.kept)
+
+
+def test_of_what_a_face_was_made_of_no_more_is_stored_at_once_than_one_face_needs(group, prior, recipe):
+    store = CountingStore()
+    (photo,) = go(RestoreRequest((group,)), recipe("generative"), prior, Ports(store=store), forget=True).photos
+    assert verdicts(photo) == [FaceVerdict.RESTORED] * 2
+    assert {stage: store.most[stage] for stage in ("album", "finetune", "restore")} == {
+        "album": 3,
+        "finetune": 1,
+        "restore": 1,
+    }
+    assert [store.held(stage) for stage in ("album", "finetune", "restore", "composite")] == [0, 0, 0, 3]
+
+
 @pytest.mark.parametrize("wishes", [None, (FaceWish(box=(40.0, 30.0, 200.0, 190.0)),)])
 def test_of_other_categories_a_box_or_the_whole_picture_is_restored_and_nobody_is_recognised(
     group, pixels, prior, recipe, wishes

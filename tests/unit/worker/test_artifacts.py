@@ -79,3 +79,15 @@ def test_what_went_through_stays_in_memory_for_this_run_but_for_resume_states(be
     held.ended = True
     assert store.get(*KEY) == b"crop"
     assert store.get("resume-finetune", "subject+1", "c" * 64) is None
+
+
+def test_what_is_discarded_or_released_leaves_the_memory_of_a_job_that_has_ended_too(held, artifacts):
+    store = artifacts()
+    others = ("align", "photo-1", "b" * 64)
+    for key in (KEY, others):
+        store.put(*key, b"crop")
+    held.ended = True
+    store.discard(*KEY)
+    assert [store.get(*KEY), store.get(*others)] == [None, b"crop"]
+    store.release()
+    assert store.get(*others) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from core.db.tables import CandidateRow, Checkpoint, Job, Restoration, RestorationCheckpoint, Subject
+from core.db.tables import CandidateRow, Checkpoint, Job, Restoration, RestorationCheckpoint, StageOutput, Subject
 from core.domain.face import FaceWish
 from core.imaging.align import align_face, alignment_of_face
 from core.imaging.embedding import embed_aligned
@@ -15,6 +15,7 @@ from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
 from core.storage.base import BlobRef, read_blob
 from tests.benches import OWNER, at_step, tiny_recipe
 from tests.fakes import tiny_prior
+from worker.artifacts import JobArtifacts
 
 
 def _pair():
@@ -95,6 +96,24 @@ def test_of_a_photo_with_two_faces_one_is_restored_and_the_other_kept_to_the_las
     assert metrics["faces_restored"] == 1
     assert metrics["identity"] == {"before": None, "after": None}
     assert metrics["quality"]["sharpness"]["before"] is not None
+
+
+def test_the_checkpoints_of_many_faces_are_never_there_together_neither_stored_nor_in_memory(
+    bench, worker, monkeypatch
+):
+    stored, remembered = [], []
+    put = JobArtifacts.put
+
+    def counted(self, stage, *rest):
+        put(self, stage, *rest)
+        with bench.database.read() as session:
+            stored.append(session.query(StageOutput).filter_by(stage="finetune").count())
+        remembered.append(sum(key[0] == "finetune" for key in self._kept))
+
+    monkeypatch.setattr(JobArtifacts, "put", counted)
+    row = done(bench, worker, bench.add_restoration(encode(PAIR), tiny_recipe("generative"), aligned=False))
+    assert [face["verdict"] for face in row.faces] == ["restored", "restored"]
+    assert max(stored) == max(remembered) == 1
 
 
 def test_format_and_layers_are_as_asked(bench, worker):
