@@ -1,8 +1,8 @@
 """Who is told by an album, and who is mistaken for its person: `python -m benchmarks.strangers ALBUMS FACES`.
 
-ALBUMS holds a folder of aligned photos for each of several people; FACES, optional, is a folder with an `index.csv` (file,
-source) and zips of aligned faces of strangers. References are drawn from each person's first twenty photos; the others,
-clean and degraded, are to be told.
+ALBUMS holds a folder of aligned photos for each of several people; FACES, optional, is a folder with an `index.csv`
+(file, source) and zips of aligned faces of strangers. References are drawn from twenty photos of each person; the
+others, clean and degraded, are to be told.
 """
 
 import csv

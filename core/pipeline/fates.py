@@ -52,7 +52,7 @@ def decide(
     warnings = _of_found(found)
     open_ones = [face for face in found.faces if face.wanted and not face.named]
     if recipe.mode is Mode.PERSONAL and request.category == PERSON and open_ones and len(found.faces) > 1:
-        chosen = _subject(open_ones, vectors, request, warnings)
+        chosen = _subject(open_ones, _rivals(found), vectors, request, warnings)
         verdicts |= {face.n: FaceVerdict.NOT_THE_SUBJECT for face in open_ones if face.n != chosen}
     restored = [face for face in found.faces if face.n not in verdicts]
     notes = {face.n: _notes(face, vectors.get(face.n), request, recipe, resolution) for face in restored}
@@ -95,8 +95,14 @@ def _of_found(found: FoundFaces) -> list[HeirloomError]:
     return warnings
 
 
+def _rivals(found: FoundFaces) -> int:
+    """How many faces may be the subject's, as far as the request says: of too few pixels, too."""
+    return sum(not face.named and face.action is not FaceAction.KEEP for face in found.faces)
+
+
 def _subject(
     faces: list[FoundFace],
+    rivals: int,
     vectors: Mapping[int, np.ndarray],
     request: RestoreRequest,
     warnings: list[HeirloomError],
@@ -104,15 +110,15 @@ def _subject(
     """Which of several faces is the subject's; None where none is for sure."""
     references = request.references.get(OWN)
     if references is None:
-        if len(faces) > 1:
-            warnings.append(
-                BadInputError(
-                    "Several faces were found, and nothing tells which one is the subject's: only the largest was "
-                    "restored.",
-                    "Name the face by its number or a box.",
-                )
+        if rivals == 1:
+            return faces[0].n
+        warnings.append(
+            BadInputError(
+                "Several faces were found, and nothing tells which one is the subject's, so that none was restored.",
+                "Name the face by its number or a box, or give the person's album.",
             )
-        return faces[0].n
+        )
+        return None
     guesses = [(who_is_it(vectors[face.n], {OWN: references}), face.n) for face in faces if face.n in vectors]
     best = max(guesses, key=lambda guess: guess[0].margin, default=None)
     if best is not None and best[0].applies:

@@ -205,8 +205,12 @@ def test_the_subject_s_checkpoint_is_for_the_subject_s_face_alone(group, prior, 
 
     unknown = replace(request, references={})
     (photo,) = go(unknown, recipe("personal"), prior).photos
-    assert verdicts(photo) == [FaceVerdict.RESTORED, FaceVerdict.NOT_THE_SUBJECT]
-    assert "only the largest" in photo.warnings[0].message
+    assert verdicts(photo) == [FaceVerdict.NOT_THE_SUBJECT] * 2
+    assert "nothing tells which one is the subject's" in photo.warnings[0].message
+    assert not photo.restored
+    other_kept = replace(unknown, photos=(replace(group, faces=(FaceWish(index=0, action=FaceAction.KEEP),)),))
+    (photo,) = go(other_kept, recipe("personal"), prior).photos
+    assert verdicts(photo) == [FaceVerdict.KEPT, FaceVerdict.RESTORED]
 
 
 def test_a_single_face_is_restored_in_any_case_and_stays_the_original_where_it_loses_its_identity(
