@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
     """Where an upload would leave less on the disk of `home`, it is refused."""
     decode_processes: Annotated[int, Field(ge=1, le=64)] = 2
-    """So many photos at once are decoded in processes of their own, by the API and by each worker."""
+    """So many photos at once are decoded in processes of their own by the API; a worker decodes one at a time so."""
     decode_memory_mib: Annotated[int, Field(ge=256)] = 1024
     """What one photo may need there; one that needs more is refused as too large."""
     decode_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30

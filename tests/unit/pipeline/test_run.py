@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.domain.errors import AlbumTooSmallError, BadInputError, CancelledError
+from core.domain.errors import AlbumTooSmallError, BadInputError, CancelledError, ImageUnreadableError
 from core.imaging.intake import decode_photo, encode
 from core.pipeline.checkpoint import apply_checkpoint, read_info
 from core.pipeline.folder_store import FolderStore
@@ -259,3 +259,19 @@ def test_a_non_square_crop_says_it_must_be_square(prior, recipe):
     (photo,) = go(RestoreRequest((wide,)), recipe("direct"), prior).photos
     assert isinstance(photo.error, BadInputError)
     assert "square" in photo.error.message
+
+
+@pytest.mark.parametrize(("aligned_already", "category"), [(True, "person"), (False, "person"), (False, "cat")])
+def test_no_photo_is_read_here_before_the_surroundings_have_decoded_it(
+    crops, prior, recipe, monkeypatch, aligned_already, category
+):
+    read = []
+    monkeypatch.setattr("core.imaging.recompose.read_original", lambda *_: read.append("here"))
+
+    def refuse(*_):
+        raise ImageUnreadableError("Its decoder ended.")
+
+    request = RestoreRequest((Photo("one.png", encode(crops[0]), aligned_already),), category=category)
+    (photo,) = go(request, recipe("direct"), prior, Ports(decode=refuse)).photos
+    assert isinstance(photo.error, ImageUnreadableError)
+    assert read == []
