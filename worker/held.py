@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.db.tables import Job
@@ -33,6 +33,8 @@ class HeldJob:
         job: the row as it was when it was claimed, of no session any more.
         subject_ids: whose checkpoints it uses, or whose album it looks at; nothing is written once one of them is
             deleted.
+        subjects: by checkpoint id, whose it is: of all that it may use, as they were when it was begun.
+        mentioned_ids: subjects whom its result only names as who a face may be; it does without those who are deleted.
         lost: another worker has it now, or it was ended: nothing is written for it any more.
         cancel_requested: its owner wants it stopped.
         ending: this worker is writing its end; that the heartbeat finds it ended is no loss.
@@ -47,6 +49,8 @@ class HeldJob:
         self.job = job
         self.id, self.attempt, self.owner_id = job.id, job.attempt, job.owner_id
         self.subject_ids = {*job.options.get("subject_ids", []), job.subject_id} - {None}
+        self.subjects: Mapping[str, str] = {}
+        self.mentioned_ids: frozenset[str] = frozenset()
         self.lost = False
         self.cancel_requested = False
         self.ending = False

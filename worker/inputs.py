@@ -59,11 +59,13 @@ class Inputs:
             faces=tuple(map(FaceWish.from_json, wishes)) if isinstance(wishes, list) else None,
         )
 
-    def restoration(self, held: HeldJob, photos: Sequence[Photo]) -> RestoreRequest:
+    def restoration(self, members: Sequence[HeldJob], photos: Sequence[Photo]) -> RestoreRequest:
         """One request for the photos of several jobs with one `batch_key`.
 
+        Each job knows then whose checkpoints it may use.
+
         Args:
-            held: any of the jobs.
+            members: the jobs.
             photos: each one's.
 
         Raises:
@@ -71,10 +73,11 @@ class Inputs:
             LeaseLostError: the job is not ours any more.
             StorageError: the checkpoint's bytes are not there.
         """
+        held = members[0]
         job, options = held.job, held.job.options
         found = self._patience.read(held, lambda session: constraints_of(session, job))
-        if found.recognise:
-            held.subject_ids |= set(found.subjects.values())
+        for member in members:
+            member.subjects = found.subjects
         own = StoredCheckpoints(found.own, lambda ref: self._bytes(held, ref))
         personal_recipe = options.get("personal_recipe")
         return RestoreRequest(

@@ -45,6 +45,11 @@ class KeptPhoto:
     refs: tuple[BlobRef, ...]
     subjects: Mapping[str, str]
 
+    @property
+    def proposed(self) -> frozenset[str]:
+        """Subjects whom some face may show."""
+        return frozenset(entry["proposal"]["subject_id"] for entry in self.faces if entry["proposal"] is not None)
+
     def write_to(self, row: Restoration) -> list[CandidateRow]:
         """Set a restoration's columns; its candidates are the caller's to add."""
         row.faces = self.faces

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from core.db import restorations
+from core.db import restorations, subjects
 from core.db.blobs import mark_ready
 from core.db.tables import CandidateRow, Checkpoint, Job, Subject
 from core.domain.errors import CancelledError, HeirloomError
@@ -55,8 +55,8 @@ class Results:
             LeaseLostError: the job is not ours any more.
         """
         held.progressed(JobStage.STORE, 0, 1)
-        subjects = self._patience.read(held, lambda session: _subjects_of(session, held))
-        kept = keep_photo(result, photo, held.job, subjects, lambda data: self._keep(held, data))
+        kept = keep_photo(result, photo, held.job, held.subjects, lambda data: self._keep(held, data))
+        held.mentioned_ids = kept.proposed
 
         def write(session: Session, job: Job, now: datetime) -> None:
             row = restorations.get(session, job.owner_id, str(job.restoration_id), lock=True)
@@ -65,6 +65,8 @@ class Results:
             row.expires_at = job.expires_at = now + self._photos_live
             session.execute(delete(CandidateRow).where(CandidateRow.restoration_id == row.id))
             session.add_all(kept.write_to(row))
+            for gone in subjects.deleted(session, kept.proposed):
+                restorations.forget_proposals_of(row, gone)
             named = restorations.checkpoints_of(session, job.owner_id, row.id)
             restorations.name_checkpoints(session, row, named | dict(kept.subjects))
             mark_ready(session, *kept.refs)
@@ -119,14 +121,6 @@ class Results:
             if row is not None:
                 row.last_used_at = now
                 row.expires_at = None if row.pinned else now + self._checkpoints_live
-
-
-def _subjects_of(session: Session, held: HeldJob) -> dict[str, str]:
-    """By checkpoint id, whose it is: of every subject whose checkpoints the job may have used."""
-    query = select(Checkpoint.id, Checkpoint.subject_id).where(
-        Checkpoint.owner_id == held.owner_id, Checkpoint.subject_id.in_(held.subject_ids)
-    )
-    return {row.id: row.subject_id for row in session.execute(query)}
 
 
 def _warning(error: HeirloomError) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from core.domain.job import JobKind
 from core.imaging.faces.open import FinderChoice
 from core.imaging.original.reading import working_copy
 from core.pipeline.checkpoint import apply_checkpoint
-from core.pipeline.plan import plan
+from core.pipeline.plan import StageCall, plan
 from core.pipeline.ports import Decode, Ports
 from core.pipeline.request import Photo, PhotoResult, TuneRequest
 from core.pipeline.run import run
@@ -41,6 +41,7 @@ from worker.heartbeat import Heartbeat
 from worker.held import HeldJob
 from worker.inputs import Inputs
 from worker.patience import AWAY, Patience
+from worker.recognised import name_used
 from worker.results import Results
 from worker.watchdog import Watchdog
 
@@ -162,7 +163,7 @@ class Runner:
         if not members:
             return
         recipe, prior = self._opened(members[0])
-        request = self._inputs.restoration(members[0], [photos[held.id] for held in members])
+        request = self._inputs.restoration(members, [photos[held.id] for held in members])
         own = cast(StoredCheckpoints, request.checkpoints)
         calls = plan(request, recipe, prior.spec)
         group = self._group(members)
@@ -181,8 +182,14 @@ class Runner:
             return self._gpu.constrained(untouched, checkpoint) if ready else apply_checkpoint(untouched, checkpoint)
 
         progress = GroupProgress(group, self._watchdog)
+
+        def planned(calls: Sequence[StageCall]) -> None:
+            if request.recognise:  # such a photo is alone in its group
+                name_used(members[0], calls, self._patience)
+            progress.planned(calls)
+
         ports = self._ports(group, progress)
-        run(calls, request, recipe, prior, ports, on_photo, forget=True, constrain=constrain, on_calls=progress.planned)
+        run(calls, request, recipe, prior, ports, on_photo, forget=True, constrain=constrain, on_calls=planned)
 
     def _tune(self, held: HeldJob, request: TuneRequest) -> None:
         recipe, prior = self._opened(held)

@@ -64,11 +64,16 @@ def forget_proposals(session: Session, owner_id: str, subject_id: str) -> None:
     named = cast(Restoration.faces, Text).contains(subject_id, autoescape=True)
     rows = select(Restoration).where(Restoration.owner_id == owner_id, named).with_for_update()
     for row in session.scalars(rows.order_by(Restoration.id)):
-        supposed = [(entry.get("proposal") or {}).get("subject_id") == subject_id for entry in row.faces]
-        row.faces = [
-            entry | {"proposal": None} if theirs else entry for entry, theirs in zip(row.faces, supposed, strict=True)
-        ]
+        forget_proposals_of(row, subject_id)
     session.flush()
+
+
+def forget_proposals_of(row: Restoration, subject_id: str) -> None:
+    """Take a subject's name out of what one restoration supposes."""
+    supposed = [(entry.get("proposal") or {}).get("subject_id") == subject_id for entry in row.faces]
+    row.faces = [
+        entry | {"proposal": None} if theirs else entry for entry, theirs in zip(row.faces, supposed, strict=True)
+    ]
 
 
 def name_checkpoints(session: Session, restoration: Restoration, subjects: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Subjects as their owner sees them: the deleted are not there any more."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,3 +33,9 @@ def listed(session: Session, owner_id: str, limit: int, before_id: str | None = 
     query = select(Subject).where(Subject.owner_id == owner_id, Subject.deleted_at.is_(None))
     query = query if before_id is None else query.where(Subject.id < before_id)
     return session.scalars(query.order_by(Subject.id.desc()).limit(limit)).all()
+
+
+def deleted(session: Session, subject_ids: Collection[str]) -> list[str]:
+    """Those among some ids that are there no more."""
+    query = select(Subject.id).where(Subject.id.in_(subject_ids), Subject.deleted_at.is_(None))
+    return sorted(set(subject_ids) - set(session.scalars(query)))

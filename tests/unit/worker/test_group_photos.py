@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from skimage.data import astronaut
+from sqlalchemy import select
 
+from core.db import jobs
 from core.db.tables import CandidateRow, Checkpoint, Job, Restoration, RestorationCheckpoint, StageOutput, Subject
 from core.domain.face import FaceWish
 from core.imaging.align import align_face, alignment_of_face
@@ -208,6 +210,66 @@ def test_nothing_is_written_of_a_person_who_is_deleted_while_they_are_compared(b
     assert bench.job(job).status == "cancelled"
     assert bench.outputs(job) == set()
     assert bench.row(Restoration, job.restoration_id).image_sha256 is None
+
+
+def names_of(bench, job):
+    with bench.database.read() as session:
+        return set(
+            session.scalars(select(RestorationCheckpoint.subject_id).filter_by(restoration_id=job.restoration_id))
+        )
+
+
+@pytest.mark.parametrize("when", ["meanwhile", "at the end"])
+def test_a_person_who_is_not_on_the_photo_can_be_deleted_without_an_end_to_it(bench, worker, known, when):
+    here, _ = tuned(bench)
+    elsewhere, other = tuned(bench)
+    known[here], known[elsewhere] = [vector_of(LEFT)], [-vector_of(LEFT)]
+    job = recognising(bench)
+
+    def forget():
+        bench.change(Subject, elsewhere, deleted_at=job.created_at)
+        with bench.database.write() as session:
+            session.delete(session.get_one(Checkpoint, other))
+
+    at_step(worker, {"meanwhile": 1, "at the end": 12}[when], forget)
+    row = done(bench, worker, job)
+    assert [face["subject_id"] for face in row.faces] == [here, None]
+
+
+def test_who_is_recognised_is_named_as_soon_as_that_is_known_and_nobody_else(bench, worker, known):
+    here, checkpoint_id = tuned(bench)
+    elsewhere, _ = tuned(bench)
+    known[here], known[elsewhere] = [vector_of(LEFT)], [-vector_of(LEFT)]
+    job, seen = recognising(bench), []
+
+    def look():
+        seen.append((bench.job(job).status, names_of(bench, job)))
+        with bench.database.read() as session:
+            seen.append(jobs.restoring_with(session, OWNER, checkpoint_id))
+
+    at_step(worker, 12, look)
+    done(bench, worker, job)
+    assert seen == [("running", {here}), True]
+
+
+def test_a_checkpoint_that_goes_while_faces_are_compared_is_said_by_its_name(bench, worker, known):
+    here, checkpoint_id = tuned(bench)
+    known[here] = [vector_of(LEFT)]
+    job = recognising(bench)
+    at_step(worker, 1, lambda: bench.change(Checkpoint, checkpoint_id, status="failed"))
+    worker.loop.run_until_empty()
+    ended = bench.job(job)
+    assert (ended.status, ended.error["code"]) == ("failed", "checkpoint_not_ready")
+
+
+def test_whoever_is_only_proposed_and_deleted_meanwhile_is_not_in_the_result(bench, worker, known):
+    subject, _ = tuned(bench)
+    apart = np.random.default_rng(3).normal(size=128)
+    known[subject] = [vector_of(LEFT) + 0.53 * apart / np.linalg.norm(apart)]
+    job = recognising(bench)
+    at_step(worker, 12, lambda: bench.change(Subject, subject, deleted_at=job.created_at))
+    row = done(bench, worker, job)
+    assert [face["proposal"] for face in row.faces] == [None, None]
 
 
 def test_of_a_photo_in_which_no_face_is_restored_nothing_is_given_back(bench, worker):

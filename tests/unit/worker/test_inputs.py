@@ -24,4 +24,4 @@ def test_an_album_s_faces_and_a_photo_s_are_found_by_the_operator_s_finder(bench
     album = HeldJob(bench.add_tuning(subject, bench.add_album(subject, portraits(1))))
     photo = HeldJob(bench.add_restoration(portraits(1)[0]))
     assert inputs.album(album).finder == YUNET
-    assert inputs.restoration(photo, [inputs.photo(photo)]).finder == YUNET
+    assert inputs.restoration([photo], [inputs.photo(photo)]).finder == YUNET
