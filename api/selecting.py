@@ -44,7 +44,7 @@ def selected(call: Call, restoration_id: str, face: int, choice: Choice) -> Resp
 def _put_together(call: Call, wanted: Selection) -> PutTogether | None:
     if wanted.original is None:
         return None
-    store, pool = call.service.store, call.service.decode_pool
+    store, pool, limits = call.service.store, call.service.decode_pool, call.service.image_limits
     faces = [
         RestoredFace(
             quad=_points(face.entry.get("quad")),
@@ -57,11 +57,11 @@ def _put_together(call: Call, wanted: Selection) -> PutTogether | None:
     options = wanted.output
     output = OutputWish(options["format"], options["keep_metadata"], options["colour"], options["native"])
     data = read_blob(store, wanted.original)
-    made = cast(Recomposed, pool.run(recompose, data, faces, output))
+    made = cast(Recomposed, pool.run(recompose, data, faces, output, limits))
     ref = write_blob(store, call.owner_id, made.saved.data)
     layers = {}
     if options["layers"]:
-        for layer in cast(tuple[FaceLayer, ...], pool.run(layer_files, data, faces, output)):
+        for layer in cast(tuple[FaceLayer, ...], pool.run(layer_files, data, faces, output, limits)):
             layers[wanted.faces[layer.face].entry["n"]] = stored_layer(store, call.owner_id, layer)
     return PutTogether(ref, made.saved.media_type, made.width, made.height, layers)
 

@@ -90,8 +90,9 @@ def image(restoration_id: Id, request: Request, call: CallDep, which: Annotated[
 @router.post(
     "/{restoration_id}/faces/{face}/selection",
     response_model=RestorationOut,
-    responses=problems(*IDENTIFIED, *JSON_BODY, *POSTED),
+    responses=problems(*IDENTIFIED, *JSON_BODY, *POSTED, 507),
 )
+@guarded(Guard(stores=True))
 def select(restoration_id: Id, face: int, body: SelectionIn, call: CallDep) -> Response:
     """Let another candidate, or the face as it was, stand for a face: the photo is put together anew at once."""
     return selected(call, restoration_id, face, body.choice())

@@ -29,7 +29,8 @@ class FileOut(Answered):
     sha256: str
     created_at: Instant
     expires_at: Instant | None = Field(
-        description="Deleted then; null: with the last restoration of it, along with which it came."
+        description="Gone then, and deleted with the last restoration of it, for another selection needs the photo; "
+        "null: only then, for it came along with one."
     )
     links: FileLinks
 

@@ -108,6 +108,12 @@ def test_a_nearly_full_disk_takes_no_uploads(sqlite_database, tmp_path, path):
         assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
 
 
+def test_on_a_nearly_full_disk_no_photo_is_put_together(sqlite_database, tmp_path):
+    with served(sqlite_database, tmp_path, min_free_disk_mib=2**40) as api:
+        answer = api.client.post("/v1/restorations/rst_any/faces/0/selection", json={"candidate": 0})
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+
+
 def test_without_a_key_the_body_is_not_read_either(keyed):
     for path in ("/v1/files", "/v1/restorations", "/v1/subjects"):
         assert status_without_body(keyed, path, "application/json") == 401
