@@ -37,8 +37,11 @@ def batches(session: Session, now: datetime, most: int = MOST) -> int:
 
 
 def files(session: Session, now: datetime, most: int = MOST) -> int:
-    """Uploads, and what is left behind; an album's photos are rows of their own and stay with their subject."""
-    needed = select(Restoration.id).where(Restoration.file_id == File.id, _open(Job.id == Restoration.job_id)).exists()
+    """Uploads, and what is left behind; an album's photos are rows of their own and stay with their subject.
+
+    The photo of a result stays with it, however long ago it was uploaded: another selection of its faces needs it.
+    """
+    needed = select(Restoration.id).where(Restoration.file_id == File.id).exists()
     over = select(File.id).where(or_(File.expires_at <= now, left_behind()), ~needed).limit(most)
     ids = list(session.scalars(over.with_for_update(skip_locked=True)))
     # Asked again, now that nobody can begin to need them: a restoration may have come between the look and the lock.

@@ -69,6 +69,16 @@ def test_what_an_open_job_needs_stays_however_old_it_is(database, past):
     assert forget_expired(database) == NOTHING
 
 
+def test_the_photo_of_a_result_stays_with_it_though_it_was_uploaded_long_before(database, past):
+    a_restoration(database, past, status="succeeded", finished_at=rows.NOW)
+    with database.write() as session:
+        session.query(Restoration).one().expires_at = past + 2 * DAY
+    assert forget_expired(database) == NOTHING
+    with database.write() as session:
+        session.query(Restoration).one().expires_at = past
+    assert forget_expired(database) == NOTHING | {"restorations": 1, "files": 1, "jobs": 1}
+
+
 def test_what_is_not_over_stays(database, past):
     with database.write() as session:
         session.add(rows.file("a" * 64, expires_at=past + 2 * DAY))
