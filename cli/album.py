@@ -23,21 +23,23 @@ def album_command(
 ) -> None:
     """Look an album through: which photos a tuning would use, which not and why, and what would make it better."""
     with json_errors(as_json):
+        from cli.requests import decode_pool
         from core.imaging.archive import read_album
         from core.imaging.curate import PhotoFacts, decide, describe
         from core.imaging.curate.look import Look
         from core.priors.locate import describe_prior
 
         person = category is Category.PERSON
-        look = Look(describe_prior(prior or prior_name(), home()).resolution, person, face_finder())
+        resolution = describe_prior(prior or prior_name(), home()).resolution
         facts = []
-        with new_progress(as_json) as progress:
+        with new_progress(as_json) as progress, decode_pool() as pool:
+            look = Look(resolution, person, face_finder(), decode=pool.working)
             for entry in progress.track(read_album(album), description="looking at photos"):
                 try:
                     facts.append(describe(look.at(entry.name, entry.data, aligned), person))
                 except BadInputError as error:
                     facts.append(PhotoFacts(entry.name, code=error.code, reason=error.message))
-        report = decide(facts, look.resolution, person=person)
+        report = decide(facts, resolution, person=person)
         if as_json and report.refusal is None:
             typer.echo(json.dumps({"kept": len(report.kept), "album": report.as_json()}, indent=1))
         if not as_json:

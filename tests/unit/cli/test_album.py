@@ -2,7 +2,9 @@ import json
 
 import pytest
 
+from core.domain.errors import ImageUnreadableError
 from core.imaging.intake import encode
+from tests.decoders import DecodesHere
 from tests.one_face import aligned_faces
 
 
@@ -66,3 +68,17 @@ def test_an_animal_s_album_needs_no_face(heirloom, pictures, tmp_path):
     report = json.loads(out)["album"]
     assert [photo["sureness"] for photo in report["photos"]] == [None] * 3
     assert report["coverage"] == {"views": {}, "tilts": {}, "lights": {}, "expressions": {}}
+
+
+def test_a_photo_that_ends_its_decoder_is_left_out_and_the_others_are_looked_at(heirloom, seven, monkeypatch):
+    class EndsAtTheFirst(DecodesHere):
+        def working(self, data, limits=None):
+            if data == (seven / "0.png").read_bytes():
+                raise ImageUnreadableError("Its decoder ended.")
+            return super().working(data, limits)
+
+    monkeypatch.setattr("cli.requests.decode_pool", EndsAtTheFirst)
+    code, _, err = heirloom("album", seven, "--aligned")
+    assert code == 0, err
+    assert "left out 0.png" in err
+    assert "7 of 8 photos would be kept" in err
