@@ -1,7 +1,7 @@
 """Whose checkpoints a restoration may use, and what tells those people apart; read when it runs."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,7 @@ class Constraints:
         own: checkpoints of single faces, by id.
         subjects: by checkpoint id, whose each is.
         references: embeddings of album photos, [N, 128], by checkpoint id, or "" for the whole photo's subject.
+        held_out: those of photos that no tuning saw, by the same keys; without an entry there are none.
         recognise: whether the faces are to be told by those.
     """
 
@@ -35,6 +36,7 @@ class Constraints:
     own: Mapping[str, BlobRef] = field(default_factory=dict)
     subjects: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, np.ndarray] = field(default_factory=dict)
+    held_out: Mapping[str, np.ndarray] = field(default_factory=dict)
     recognise: bool = False
 
 
@@ -82,13 +84,15 @@ def constraints_of(session: Session, job: Job) -> Constraints:
     faces = job.options.get("faces")
     rows = [] if job.checkpoint_id is None else [_ready(session, job.checkpoint_id)]
     whole = _ref(rows[0]) if rows else None
-    references = {OWN: _references(session, rows[0])} if rows else {}
+    by_key = {OWN: rows[0]} if rows else {}
     if faces == AUTO:
         own = checkpoints.recognisable(session, job.owner_id, job.prior_sha256)
     else:
         named = {FaceWish.from_json(wish).checkpoint_id for wish in faces or ()} - {None}
         own = [_ready(session, str(checkpoint_id)) for checkpoint_id in sorted(named, key=str)]
-    references |= {row.id: _references(session, row) for row in own}
+    by_key |= {row.id: row for row in own}
+    references = {key: _vectors(albums.references(session, *_album(row))) for key, row in by_key.items()}
+    held_out = {key: _vectors(albums.held_out_references(session, *_album(row))) for key, row in by_key.items()}
     if faces == AUTO:  # nobody is recognised by nothing
         own = [row for row in own if len(references[row.id])]
     return Constraints(
@@ -96,6 +100,7 @@ def constraints_of(session: Session, job: Job) -> Constraints:
         own={row.id: _ref(row) for row in own},
         subjects={row.id: row.subject_id for row in (*rows, *own)},
         references={key: vectors for key, vectors in references.items() if len(vectors)},
+        held_out={key: vectors for key, vectors in held_out.items() if len(vectors)},
         recognise=faces == AUTO,
     )
 
@@ -113,7 +118,10 @@ def _ref(row: Checkpoint) -> BlobRef:
     return BlobRef(row.owner_id, str(row.blob_sha256), row.size_bytes or 0)
 
 
-def _references(session: Session, row: Checkpoint) -> np.ndarray:
-    stored = albums.references(session, row.owner_id, row.subject_id)
+def _album(row: Checkpoint) -> tuple[str, str]:
+    return row.owner_id, row.subject_id
+
+
+def _vectors(stored: Sequence[bytes]) -> np.ndarray:
     vectors = [np.frombuffer(one, dtype=EMBEDDING_TYPE) for one in stored]
     return np.asarray(vectors, dtype=np.float64).reshape(len(vectors), EMBEDDING_SIZE)

@@ -89,6 +89,7 @@ class Inputs:
             checkpoints=own,
             checkpoint_hashes=own.hashes(),
             references=found.references,
+            held_out=found.held_out,
             recognise=found.recognise,
             personal_recipe=None if personal_recipe is None else build_recipe(personal_recipe),
             category=options.get("category", Category.PERSON.value),

@@ -37,6 +37,14 @@ def references(session: Session, owner_id: str, subject_id: str) -> list[bytes]:
     return [bytes(one) for one in session.scalars(query.order_by(AlbumPhoto.id)) if one is not None]
 
 
+def held_out_references(session: Session, owner_id: str, subject_id: str) -> list[bytes]:
+    """Those of the references that no tuning saw: what a result may be scored by."""
+    query = select(AlbumPhoto.embedding).where(AlbumPhoto.owner_id == owner_id, AlbumPhoto.subject_id == subject_id)
+    query = query.where(AlbumPhoto.status == PhotoStatus.KEPT, AlbumPhoto.held_out.is_(True))
+    query = query.where(AlbumPhoto.embedding.is_not(None))
+    return [bytes(one) for one in session.scalars(query.order_by(AlbumPhoto.id)) if one is not None]
+
+
 def thumbnail(session: Session, owner_id: str, subject_id: str, photo_id: str) -> bytes | None:
     """A photo's thumbnail, JPEG; None where it was not looked at yet, or could not be opened."""
     query = select(AlbumPhoto.thumbnail).where(AlbumPhoto.owner_id == owner_id, AlbumPhoto.subject_id == subject_id)

@@ -206,8 +206,7 @@ def _in_batches(group: Sequence[_Work], request: RestoreRequest, spec: PriorSpec
 
 def _scored(work: _Work, restored: Sequence[str], request: RestoreRequest) -> StageCall:
     item = face_item(work.photo, work.n)
-    known = [f"{key}:{sha256_of(vectors.tobytes())}" for key, vectors in sorted(request.references.items())]
-    key = hash_of("composite", *restored, request.native, request.colour, request.category, *known)
+    key = hash_of("composite", *restored, request.native, request.colour, request.category, *request.known_hashes)
     needs = (("align", item), *(("restore", f"{item}-{candidate}") for candidate in range(request.candidates)))
     return StageCall("composite", (item,), (key,), needs, (work.photo,), faces=(work.n,))
 

@@ -16,6 +16,8 @@ from core.pipeline.wishes import PERSON
 from core.recipes.schema import Recipe
 
 SMALL, LARGER_THAN_PRIOR, UNLIKE_THE_SUBJECT = "small", "larger_than_prior", "unlike_the_subject"
+NONE_HELD_OUT = "none_held_out"
+"""The identity is measured against photos that the checkpoint was tuned on, which flatters it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,22 @@ def decide(
 
 def references_of(face: FoundFace, request: RestoreRequest, recipe: Recipe) -> np.ndarray | None:
     """Embeddings of the photos of the person that a face is restored as, [N, 128]; None where none are known."""
+    key = _whose(face, recipe)
+    return None if key is None else request.references.get(key)
+
+
+def judges_of(face: FoundFace, request: RestoreRequest, recipe: Recipe) -> np.ndarray | None:
+    """Of those the ones that its results are scored by: what no tuning saw, or all where there is no such photo."""
+    held_out = request.held_out.get(_whose(face, recipe) or OWN)
+    references = references_of(face, request, recipe)
+    return references if references is None or held_out is None else held_out
+
+
+def _whose(face: FoundFace, recipe: Recipe) -> str | None:
+    """The key of the subject that a face is restored as; None where it is nobody's."""
     if face.checkpoint_id is not None:
-        return request.references.get(face.checkpoint_id)
-    return request.references.get(OWN) if recipe.mode is Mode.PERSONAL else None
+        return face.checkpoint_id
+    return OWN if recipe.mode is Mode.PERSONAL else None
 
 
 def _known_verdict(face: FoundFace) -> FaceVerdict:
@@ -144,4 +159,6 @@ def _notes(
     references = references_of(face, request, recipe)
     if references is not None and vector is not None and not who_is_it(vector, {OWN: references}).applies:
         notes.append(UNLIKE_THE_SUBJECT)
+    if references is not None and vector is not None and judges_of(face, request, recipe) is references:
+        notes.append(NONE_HELD_OUT)
     return tuple(notes)

@@ -90,7 +90,8 @@ class Before:
         crop: the photo's aligned crop, [S, S, 3] uint8.
         degraded: the crop at the prior's resolution, [R, R, 3] uint8.
         vector: the crop's embedding, [128] float64; None where it is no person's face.
-        references: embeddings of photos of the person, [N, 128]; None where none are known.
+        references: embeddings of photos of the person, [N, 128], of those that no tuning saw where there are some; None
+            where none are known.
     """
 
     prior: Prior

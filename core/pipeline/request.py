@@ -82,6 +82,8 @@ class RestoreRequest:
         checkpoint_hashes: the sha256 of each, where it is known without reading them.
         references: embeddings of photos of a subject, [N, 128] float64, by checkpoint id, or "" for the subject of
             `checkpoint` or `album`: they tell who is who in group photos. Without them nobody is told apart.
+        held_out: those of them that no tuning saw, [M, 128], by the same keys: what results are scored by. Where there
+            are none it is all, and the face's notes say so.
         recognise: faces that nobody named are compared with the references, and restored from the checkpoint of whom
             they show, where that is sure.
         personal_recipe: for faces that name a checkpoint where the recipe's mode is not personal.
@@ -103,6 +105,7 @@ class RestoreRequest:
     checkpoints: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     checkpoint_hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    held_out: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     recognise: bool = False
     personal_recipe: Recipe | None = None
     category: str = "person"
@@ -111,6 +114,16 @@ class RestoreRequest:
     file_format: FileFormat | None = None
     keep_metadata: KeepMetadata = "all"
     finder: FinderChoice = field(default_factory=FinderChoice)
+
+    @property
+    def known_hashes(self) -> list[str]:
+        """Of the references, and of those that are held out: results depend on both."""
+        known = [("", self.references), ("held_out:", self.held_out)]
+        return [
+            f"{kind}{key}:{hashlib.sha256(vectors.tobytes()).hexdigest()}"
+            for kind, by_key in known
+            for key, vectors in sorted(by_key.items())
+        ]
 
     def checkpoint_sha256(self, checkpoint_id: str) -> str:
         """Of the checkpoint that a face names."""
@@ -151,7 +164,7 @@ class FaceResult:
         eye_distance_pixels: between the eyes, where they are known.
         source: how it was found.
         verdict: what became of it.
-        notes: what is worth knowing: small, larger_than_prior, unlike_the_subject.
+        notes: what is worth knowing: small, larger_than_prior, unlike_the_subject, none_held_out.
         noise_steps: K; None where it was not to be restored.
         checkpoint_id: of the checkpoint that the face named, or was recognised by.
         proposal: whom it is likest to, where faces are recognised: a checkpoint's id and how sure that is, 0 … 1.

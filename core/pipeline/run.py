@@ -95,11 +95,13 @@ def run(
 def _with_references(request: RestoreRequest, context: Context) -> RestoreRequest:
     """The album of a request tells who its subject is, unless somebody said."""
     report = _album_report(context)
-    faces = [photo.embedding for photo in report.photos if photo.kept and photo.embedding] if report else []
-    if not faces or OWN in request.references:
+    kept = [photo for photo in report.photos if photo.kept and photo.embedding] if report else []
+    if not kept or OWN in request.references:
         return request
-    own = np.stack([np.frombuffer(face, "<f4").astype(np.float64) for face in faces])
-    return replace(request, references={**request.references, OWN: own})
+    own = np.stack([np.frombuffer(photo.embedding, "<f4").astype(np.float64) for photo in kept])
+    held_out = np.array([photo.held_out for photo in kept])
+    judges = {OWN: own[held_out]} if held_out.any() else {}
+    return replace(request, references={**request.references, OWN: own}, held_out={**request.held_out, **judges})
 
 
 def _of_photo(call: StageCall) -> bool:

@@ -7,7 +7,7 @@ from core.imaging.recompose import OutputWish, RestoredFace, face_picture, recom
 from core.imaging.resize import resize
 from core.imaging.who import identity_to_references
 from core.pipeline.artifacts import pack, unpack
-from core.pipeline.fates import references_of
+from core.pipeline.fates import judges_of
 from core.pipeline.plan import StageCall, face_item
 from core.pipeline.quality import Before, best_first, scores, stays_the_original
 from core.pipeline.request import RestoreRequest
@@ -39,7 +39,7 @@ def _face(call: StageCall, context: Context, request: RestoreRequest) -> bytes:
     arrays, values = unpack(context.output(*call.needs[0]))
     crop, vector = arrays["crop"], arrays.get("embedding")
     face = context.photos[call.sources[0]].found.faces[call.faces[0]]
-    references = references_of(face, request, context.recipe)
+    references = judges_of(face, request, context.recipe)
     natives = [unpack(context.output(*need))[0]["native"] for need in call.needs[1:]]
     before = Before(context.prior, crop, resize(crop, natives[0].shape[0]), vector, references)
     made = []

@@ -235,6 +235,20 @@ def test_a_single_face_is_restored_in_any_case_and_stays_the_original_where_it_l
     assert len(photo.faces[0].candidates) == 2
 
 
+def test_results_are_scored_by_what_no_tuning_saw_and_recognised_by_all(aligned, crops, prior, recipe, checkpoints):
+    vector = vectors_of_aligned(crops[0])
+    seen, unseen = vector, vector + 0.3 * np.eye(128)[0]
+    request = RestoreRequest(aligned[:1], checkpoints["alice"], references={"": np.stack([seen, unseen])})
+    (face,) = go(request, recipe("personal"), prior).photos[0].faces
+    assert face.identity == pytest.approx(0.85)
+    assert face.notes.count("none_held_out") == 1
+    honest = replace(request, held_out={"": unseen[None]})
+    (face,) = go(honest, recipe("personal"), prior).photos[0].faces
+    assert face.identity == face.candidates[0].scores["identity_before"] == pytest.approx(0.7)
+    assert "none_held_out" not in face.notes
+    assert "unlike_the_subject" not in face.notes
+
+
 def vectors_of_aligned(crop):
     from core.imaging.embedding import embed_aligned
 

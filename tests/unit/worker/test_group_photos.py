@@ -6,7 +6,16 @@ from skimage.data import astronaut
 from sqlalchemy import select
 
 from core.db import jobs
-from core.db.tables import CandidateRow, Checkpoint, Job, Restoration, RestorationCheckpoint, StageOutput, Subject
+from core.db.tables import (
+    AlbumPhoto,
+    CandidateRow,
+    Checkpoint,
+    Job,
+    Restoration,
+    RestorationCheckpoint,
+    StageOutput,
+    Subject,
+)
 from core.domain.face import FaceWish
 from core.imaging.align import align_face, alignment_of_face
 from core.imaging.embedding import embed_aligned
@@ -18,6 +27,7 @@ from core.storage.base import BlobRef, read_blob
 from tests.benches import OWNER, at_step, tiny_recipe
 from tests.fakes import tiny_prior
 from worker.artifacts import JobArtifacts
+from worker.constraints import constraints_of
 
 
 def _pair():
@@ -159,6 +169,25 @@ def test_each_face_is_restored_with_its_own_checkpoint_and_the_result_is_its_sub
     assert [face["subject_id"] for face in row.faces] == [subject, None]
     assert bench.row(RestorationCheckpoint, (row.id, checkpoint_id)).subject_id == subject
     assert bench.row(Checkpoint, checkpoint_id).last_used_at is not None
+
+
+def test_all_kept_photos_tell_a_person_and_those_that_no_tuning_saw_score_the_result(bench):
+    subject, checkpoint_id = tuned(bench)
+    photos = bench.add_album(subject, [bytes([number]) for number in range(4)])
+    for number, photo in enumerate(photos):
+        vector = np.full(128, number, "<f4").tobytes()
+        status = "left_out" if number == 3 else "kept"
+        bench.change(AlbumPhoto, photo, status=status, embedding=vector, held_out=number >= 2)
+    job = bench.add_restoration(encode(PAIR))
+    bench.change(Job, job.id, checkpoint_id=checkpoint_id)
+    with bench.database.read() as session:
+        found = constraints_of(session, session.get_one(Job, job.id))
+    assert sorted(found.references[""][:, 0]) == [0, 1, 2]
+    assert found.held_out[""].shape == (1, 128)
+    assert found.held_out[""][0, 0] == 2
+    bench.change(AlbumPhoto, photos[2], held_out=False)
+    with bench.database.read() as session:
+        assert constraints_of(session, session.get_one(Job, job.id)).held_out == {}
 
 
 def recognising(bench):
