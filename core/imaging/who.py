@@ -20,7 +20,7 @@ LEAST_MARGIN = 0.05
 
 _APPLIED_RATIO = 1.5
 """Up to this multiple of the distance at which the person's own photos usually lie, a face is theirs.
-Five aligned albums, references 16 of 20 photos drawn twenty times: of 500 strangers each from All-Age-Faces 3 in a
+Five aligned albums, references 16 of 20 photos drawn twenty times: of 300 strangers from All-Age-Faces one, 3 in a
 thousand come through beside a person from East Asia (28 in a hundred by `LIMIT_DISTANCE` alone) and none beside the
 four others; of 400 from LFW, Congress portraits and generated faces, and of the other four, none. Of the person's own
 faces 88 to 100 in a hundred are told, degraded in the five ways of `core.imaging.degrade` 56 to 91."""
