@@ -194,7 +194,7 @@ def train_command(
         measured = history[-1] if history else None
         typer.echo(json.dumps(about | {"measured": measured, "broken": list(data.broken)}, indent=1))
         return
-    console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.")
+    console.print(f"Prior {written.name!r} stands in {output}; its hash is {written.sha256[:12]}.", soft_wrap=True)
 
 
 def _refuse_a_prior_in_use(start: str | None, output: Path) -> None:
