@@ -4,21 +4,18 @@ It is read twice. First every photo is hashed, which checks the whole zip too; t
 that are new go into the store.
 """
 
-import errno
 import hashlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from core.domain.errors import DiskFullError, InvalidRequestError
+from core.domain.errors import InvalidRequestError
 from core.imaging.archive import ArchiveLimits, ArchivePhoto, photos_of_zip
 from core.imaging.signature import HEAD_BYTES, ZIP, media_type_of, readable
-from core.services.uploads import ANYTHING, Gate, UploadLimits
+from core.services.spool import Spool
+from core.services.uploads import ANYTHING, UploadLimits
 from core.storage.base import BlobRef, BlobStore, write_blob
 
-_IN_MEMORY_BYTES = 2**20
 LONGEST_LABEL = 255
 
 
@@ -45,8 +42,8 @@ class _Part:
     media_type: str
 
 
-class AlbumSpool:
-    """What somebody sends: one zip, or several photos. To be closed at the end."""
+class AlbumSpool(Spool):
+    """What somebody sends: one zip, or several photos."""
 
     def __init__(self, owner_id: str, limits: UploadLimits, folder: Path) -> None:
         """Begin empty.
@@ -57,48 +54,21 @@ class AlbumSpool:
             folder: where it lies while it comes in; the system's folder for temporary files may be memory.
         """
         self._owner_id = owner_id
-        self._limits = limits
-        # Kept open on purpose: closed by `close`, and without a name that could be left behind.
-        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder)))  # noqa: SIM115  # closed by us
+        super().__init__(limits, ANYTHING, folder)
         self._parts: list[_Part] = []
-        self._gate: Gate | None = None
         self._label = ""
         self._begin = 0
 
-    def close(self) -> None:
-        """Give its disk space back."""
-        self._file.close()
-
     def begin(self, label: str) -> None:
         """A file begins."""
-        self._gate = Gate(self._limits, ANYTHING)
+        super().begin(label)
         self._label, self._begin = label, self._file.tell()
 
-    def write(self, data: bytes) -> None:
-        """Its next bytes.
-
-        Raises:
-            UnsupportedFormatError: neither a photo nor a zip.
-            BodyTooLargeError: larger than it may be.
-            DiskFullError: no space is left.
-        """
-        if self._gate is not None:
-            self._gate.look(data)
-        try:
-            self._file.write(data)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise DiskFullError(
-                "No space is left on the server for this album.", "Tell its operator, and send it again later."
-            ) from error
-
     def end(self) -> None:
-        """The file ends; errors as of `Gate.close`."""
-        if self._gate is not None:
-            self._gate.close()
-            size_bytes = self._file.tell() - self._begin
-            self._parts.append(_Part(self._label, self._begin, size_bytes, self._gate.media_type))
+        """The file ends; errors as of `Spool.end`."""
+        super().end()
+        if self.media_type:
+            self._parts.append(_Part(self._label, self._begin, self._file.tell() - self._begin, self.media_type))
 
     def photos(self) -> list[NewPhoto]:
         """Every different photo, with its hash, by label; read through to its end.
