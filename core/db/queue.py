@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.db import events
+from core.db import events, outbox
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import LeaseLostError
@@ -124,7 +124,7 @@ def _taken(session: Session, job: Job, wanted: Claim) -> Job:
 def move(
     session: Session, job: Job, event: JobEvent, now: datetime, data: dict[str, Any] | None = None, **columns: Any
 ) -> None:
-    """Move a job by the table of `core.domain.job`, guarded by status and attempt, and write it into its timeline.
+    """Move a job by the table of `core.domain.job`, guarded by status and attempt; write it into its timeline, and tell.
 
     What would go back into the queue, but was to be cancelled, is cancelled: nobody would claim it any more. What ends
     without success takes with it what hoped for it (`settle`).
@@ -174,6 +174,7 @@ def move(
         raise LeaseLostError(f"The job {job.id} has moved on.")
     session.refresh(job)
     events.append(session, job, moved.status if moved.status.terminal else event, now, data)
+    outbox.job_moved(session, job, now)
     session.flush()  # the event gets its number while the job is locked: a job's numbers are in the order of commits
     if moved.status.terminal:
         settle(session, job, now)

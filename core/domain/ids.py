@@ -25,6 +25,7 @@ class Prefix(StrEnum):
     RESTORATION = "res"
     BATCH = "bat"
     WORKER = "wkr"
+    EVENT = "evt"
 
 
 def new_id(prefix: Prefix) -> str:

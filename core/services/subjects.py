@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.db import albums, checkpoints, files, jobs, queue, restorations, subjects
+from core.db import albums, checkpoints, files, jobs, outbox, queue, restorations, subjects
 from core.db.session import now_of
 from core.db.tables import Subject
 from core.domain.errors import ConsentMissingError, NotFoundError
 from core.domain.ids import Prefix, new_id
 from core.domain.subject import Category
+from core.domain.webhook import WebhookEvent
 from core.services import idempotency
 
 STATEMENT = "Their photos may be kept here and a model may be tuned on them."
@@ -162,6 +163,7 @@ def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
     )
     subject.name, subject.consent, subject.default_checkpoint_id, subject.album_report = "", None, None, None
     subject.updated_at = subject.deleted_at = now
+    outbox.append(session, owner_id, WebhookEvent.SUBJECT_DELETED, now, {"subject_id": subject_id})
     session.flush()
     return receipt
 
