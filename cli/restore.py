@@ -21,7 +21,7 @@ from core.domain.errors import HeirloomError, InvalidRequestError
 from core.domain.face import FaceVerdict
 from core.domain.mode import Mode
 from core.imaging.recompose import OutputWish
-from core.recipes.schema import Recipe, noise_steps_for, override
+from core.recipes.schema import Recipe, noise_steps_for, with_noise_steps
 
 if TYPE_CHECKING:
     from core.pipeline.checkpoint import CheckpointInfo
@@ -66,7 +66,10 @@ def restore_command(
     noise_steps: Annotated[int | None, typer.Option("-k", "--noise-steps", help="K; more is freer.")] = None,
     fidelity: Annotated[
         str | None,
-        typer.Option(help="0 … 1 instead of K, 1 is the most faithful; auto: a K for each face, up to the recipe's."),
+        typer.Option(
+            help="0 … 1 instead of K, 1 is the most faithful; auto: a K for each face, up to the "
+            "recipe's, as quick-… do without this."
+        ),
     ] = None,
     face: Annotated[
         list[str] | None,
@@ -122,13 +125,16 @@ def restore_command(
 
         name = prior or prior_name()
         spec = describe_prior(name, home())
-        if own_steps and not is_calibrated(name, home(), spec):
+        calibrated = is_calibrated(name, home(), spec)
+        if own_steps and not calibrated:
             raise uncalibrated(name)
-        changes = {"restore.noise_steps": noise_steps}
-        numbers = override(choose_recipe(recipe, chosen_mode, spec.resolution), changes)
+        numbers = choose_recipe(recipe, chosen_mode, spec.resolution)
+        own_steps = own_steps or (numbers.restore.by_photo and noise_steps is None and calibrated)
+        numbers = with_noise_steps(numbers, noise_steps, by_photo=own_steps)
         wishes = wishes_of(face or [], box or [], len(photos))
         named = checkpoints_of(wishes)
-        own = override(choose_recipe(None, Mode.PERSONAL, spec.resolution), changes) if named else None
+        own = choose_recipe(None, Mode.PERSONAL, spec.resolution) if named else None
+        own = own and with_noise_steps(own, noise_steps, by_photo=own_steps)
         request = RestoreRequest(
             photos=tuple(replace(read_photo(path, aligned), faces=wishes) for path in photos),
             checkpoint=read_checkpoint(checkpoint) if checkpoint else None,

@@ -58,7 +58,7 @@ class RestorationOptions(Sent):
         Literal["auto"] | Fidelity | None,
         Field(
             json_schema_extra=PLAIN,
-            description="Instead of noise_steps: 1 the most faithful, 0 the freest; auto: K by each face.",
+            description="Instead of noise_steps: 1 the most faithful, 0 the freest; auto: by each face, as in quick-…",
         ),
     ] = None
     candidates: Annotated[StrictInt, Field(ge=1, le=MAX_CANDIDATES, json_schema_extra=PLAIN)] = 1
@@ -88,8 +88,7 @@ class RestorationOptions(Sent):
             checkpoint_id=self.checkpoint_id,
             faces=faces,
             category=self.category,
-            dials=Dials(self.recipe, self.noise_steps, fidelity),
-            fidelity_auto=self.fidelity == "auto",
+            dials=Dials(self.recipe, self.noise_steps, fidelity, by_photo=self.fidelity == "auto"),
             candidates=self.candidates,
             seed=self.seed,
             aligned=self.aligned,

@@ -71,7 +71,7 @@ class FaceOut(Answered):
     n: int = Field(description="Its number; of those detected 0 is the largest.")
     verdict: FaceVerdict | None = Field(description="What became of it; null in results of older versions.")
     notes: list[str] = Field(
-        description="What is worth knowing: small, larger_than_prior, unlike_the_subject, none_held_out."
+        description="What is worth knowing: small, larger_than_prior, unlike_the_subject, none_held_out, looks_clean."
     )
     source: str | None = Field(description="How it was found: detected, box, eyes, aligned or whole.")
     quad: list[list[float]] | None = Field(description="Its square in the upright photo: four corners, in pixels.")

@@ -124,7 +124,7 @@ def _taken(session: Session, job: Job, wanted: Claim) -> Job:
 def move(
     session: Session, job: Job, event: JobEvent, now: datetime, data: dict[str, Any] | None = None, **columns: Any
 ) -> None:
-    """Move a job by the table of `core.domain.job`, guarded by status and attempt; write it into its timeline, and tell.
+    """Move a job by the table of `core.domain.job`, guarded by status and attempt, write its timeline, and tell.
 
     What would go back into the queue, but was to be cancelled, is cancelled: nobody would claim it any more. What ends
     without success takes with it what hoped for it (`settle`).

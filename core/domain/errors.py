@@ -3,7 +3,7 @@
 HeirloomError
 ├── BadInputError            what was sent cannot be used
 │   ├── UnsupportedFormatError, ImageUnreadableError, ImageTooLargeError
-│   ├── NoFaceDetectedError, FaceTooSmallError, IdentityLostError
+│   ├── NoFaceDetectedError, FaceTooSmallError, IdentityLostError, LooksCleanError
 │   ├── ArchiveRejectedError, AlbumTooSmallError, AlbumMixedIdentityError
 │   └── InvalidRequestError, InvalidRecipeError
 ├── PriorError               the pretrained model
@@ -101,6 +101,12 @@ class IdentityLostError(BadInputError):
     """Restored, a face is less like its person than before: the photo keeps it as it was."""
 
     code = "identity_lost"
+
+
+class LooksCleanError(BadInputError):
+    """Every restored face looked clean, was given the smallest K, and is nearly as it was."""
+
+    code = "looks_clean"
 
 
 class ArchiveRejectedError(BadInputError):

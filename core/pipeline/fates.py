@@ -16,6 +16,8 @@ from core.pipeline.wishes import PERSON
 from core.recipes.schema import Recipe
 
 SMALL, LARGER_THAN_PRIOR, UNLIKE_THE_SUBJECT = "small", "larger_than_prior", "unlike_the_subject"
+LOOKS_CLEAN = "looks_clean"
+"""K was chosen by the face, and is the smallest: it was hardly changed."""
 NONE_HELD_OUT = "none_held_out"
 """The identity is measured against photos that the checkpoint was tuned on, which flatters it."""
 

@@ -85,6 +85,11 @@ def choose_noise_steps(prior: Prior, crop: np.ndarray, most: int) -> int:
     return explain_noise_steps(prior, crop, most).noise_steps
 
 
+def smallest_noise_steps(prior: Prior) -> int | None:
+    """The K of a face that looks clean from the start; None without a calibration."""
+    return None if prior.calibration is None else prior.calibration.rungs[0].t + 1
+
+
 def explain_noise_steps(prior: Prior, crop: np.ndarray, most: int) -> Fidelity:
     """The same with its reasons; arguments and errors as for `choose_noise_steps`."""
     if prior.calibration is None:

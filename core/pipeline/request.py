@@ -164,7 +164,8 @@ class FaceResult:
         eye_distance_pixels: between the eyes, where they are known.
         source: how it was found.
         verdict: what became of it.
-        notes: what is worth knowing: small, larger_than_prior, unlike_the_subject, none_held_out.
+        notes: what is worth knowing: small, larger_than_prior, unlike_the_subject, none_held_out,
+            looks_clean.
         noise_steps: K; None where it was not to be restored.
         checkpoint_id: of the checkpoint that the face named, or was recognised by.
         proposal: whom it is likest to, where faces are recognised: a checkpoint's id and how sure that is, 0 … 1.

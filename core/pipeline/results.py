@@ -1,10 +1,14 @@
 """From what the stages of a photo made to what became of it."""
 
-from core.domain.errors import HeirloomError, IdentityLostError
+from collections.abc import Iterator, Sequence
+
+from core.domain.errors import HeirloomError, IdentityLostError, LooksCleanError
 from core.domain.face import FaceVerdict
 from core.imaging.original.saving import SavedPhoto
 from core.pipeline.artifacts import unpack
 from core.pipeline.expansion import PhotoFaces, numbers_of
+from core.pipeline.fates import LOOKS_CLEAN
+from core.pipeline.fidelity import smallest_noise_steps
 from core.pipeline.found import FoundFace
 from core.pipeline.plan import face_item, photo_item
 from core.pipeline.request import Candidate, FaceResult, PhotoResult, RestoreRequest
@@ -22,7 +26,7 @@ def photo_result(index: int, request: RestoreRequest, context: Context) -> Photo
     arrays, about = unpack(context.output("composite", photo_item(index)))
     saved = SavedPhoto(arrays["photo"].tobytes(), about["file_format"], about["suffix"], about["media_type"])
     faces = tuple(_face_result(face, photo, request, context) for face in photo.found.faces)
-    warnings = (*photo.fates.warnings, *(error for face in faces if (error := _warning(face)) is not None))
+    warnings = (*photo.fates.warnings, *_warnings(faces))
     return PhotoResult(label, faces, saved, about["width"], about["height"], warnings)
 
 
@@ -42,6 +46,9 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         verdict = FaceVerdict.KEEP_ORIGINAL if values["keep_original"] else FaceVerdict.RESTORED
         identity, selected = values["identity"], 0
         noise_steps = photo.noise_steps.get(face.n, numbers_of(face, request, context.recipe).noise_steps)
+    notes = photo.fates.notes.get(face.n, ())
+    if request.fidelity_auto and noise_steps == smallest_noise_steps(context.prior):
+        notes = (*notes, LOOKS_CLEAN)
     return FaceResult(
         n=face.n,
         quad=face.quad,
@@ -50,7 +57,7 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         eye_distance_pixels=face.eye_distance_pixels,
         source=face.source,
         verdict=verdict,
-        notes=photo.fates.notes.get(face.n, ()),
+        notes=notes,
         noise_steps=noise_steps,
         checkpoint_id=face.checkpoint_id,
         proposal=None if face.n not in photo.proposals else photo.proposals[face.n][:2],
@@ -61,6 +68,16 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         selected="original" if verdict is FaceVerdict.KEEP_ORIGINAL else selected,
         error=failed or face.error,
     )
+
+
+def _warnings(faces: Sequence[FaceResult]) -> Iterator[HeirloomError]:
+    yield from (error for face in faces if (error := _warning(face)) is not None)
+    restored = [face for face in faces if face.verdict is FaceVerdict.RESTORED]
+    if restored and all(LOOKS_CLEAN in face.notes for face in restored):
+        yield LooksCleanError(
+            "To this prior the faces look clean already, and were hardly changed.",
+            "Where they are not, name a K: noise_steps, -k; 106 is what a damaged face gets from a quick recipe.",
+        )
 
 
 def _warning(face: FaceResult) -> HeirloomError | None:

@@ -28,6 +28,9 @@ QUICK_NOISE_STEPS = 106
 """The paper's K = 200 at 256 pixels, carried over to 128: a face there has half as many pixels a side, so the same
 noise hides features twice as large. At t = 105 the noise-to-signal ratio √((1−ᾱ)/ᾱ) is half of that at t = 199."""
 
+_QUICK = RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, by_photo=True, sampler="dpm-solver++", sampler_steps=20)
+"""Of the starter: a small prior, which does clean faces no good (docs/decisions/0023)."""
+
 _OURS = "ours: docs/reference/measurements.md"
 
 _PRESETS = (
@@ -58,7 +61,7 @@ _PRESETS = (
             mode=Mode.GENERATIVE,
             album=AlbumRecipe(images=8, start_steps=200, sampler="dpm-solver++", sampler_steps=20, batch=8),
             finetune=FinetuneRecipe(iterations=120, batch=4, learning_rate=1e-4, timesteps_below=200),
-            restore=RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, sampler="dpm-solver++", sampler_steps=20),
+            restore=_QUICK,
         ),
         buys="One photo in minutes without a GPU, with the starter prior.",
         source=_OURS,
@@ -68,7 +71,7 @@ _PRESETS = (
             name="quick-personal",
             mode=Mode.PERSONAL,
             finetune=FinetuneRecipe(iterations=250, batch=4, learning_rate=3e-4, timesteps_below=200),
-            restore=RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, sampler="dpm-solver++", sampler_steps=20),
+            restore=_QUICK,
         ),
         buys="A personal checkpoint in minutes without a GPU, with the starter prior; seconds a photo afterwards.",
         source=_OURS,
@@ -77,7 +80,7 @@ _PRESETS = (
         Recipe(
             name="quick-direct",
             mode=Mode.DIRECT,
-            restore=RestoreRecipe(noise_steps=QUICK_NOISE_STEPS, sampler="dpm-solver++", sampler_steps=20),
+            restore=_QUICK,
         ),
         buys="The preview with the starter prior: a second a photo, and the baseline that the quick modes must beat.",
         source=_OURS,

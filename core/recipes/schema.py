@@ -90,12 +90,15 @@ class RestoreRecipe(_Frozen):
 
     Attributes:
         noise_steps: K. More gives more quality and less faithfulness (paper, figures 8 and 9).
+        by_photo: each face has the K that it needs, and `noise_steps` is the most (core.pipeline.fidelity), wherever
+            the prior is calibrated and nobody names a K.
         sampler: see core.diffusion.samplers.
         sampler_steps: network calls of the few-step samplers.
         batch: photos restored at once.
     """
 
     noise_steps: Steps = 200
+    by_photo: bool = False
     sampler: Sampler = "ancestral"
     sampler_steps: Annotated[int, Field(ge=1, le=1_000)] = 20
     batch: Annotated[int, Field(ge=1, le=64)] = 8
@@ -175,6 +178,15 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
             )
         values[part][field] = value
     return build_recipe(values)
+
+
+def with_noise_steps(recipe: Recipe, noise_steps: int | None, *, by_photo: bool) -> Recipe:
+    """A recipe as a request wants it: K as it is or another one, for every face or as the most of each face's own.
+
+    Raises:
+        InvalidRecipeError: K is not in 1 … 10,000.
+    """
+    return override(recipe, {"restore.noise_steps": noise_steps, "restore.by_photo": by_photo})
 
 
 def noise_steps_for(fidelity: float) -> int:

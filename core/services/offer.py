@@ -13,7 +13,7 @@ from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
 from core.recipes.own import read_own_recipes
 from core.recipes.presets import PRESETS, Preset, default_preset, preset
-from core.recipes.schema import Recipe, noise_steps_for, override
+from core.recipes.schema import Recipe, noise_steps_for, with_noise_steps
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class Dials:
     Attributes:
         recipe: a preset's name; None: the default of the mode.
         noise_steps: K; None: the recipe's.
-        fidelity: 0 … 1 instead of K, 1 the most faithful; None: the recipe's K; for
-            "auto" that is the most a face gets.
+        fidelity: 0 … 1 instead of K, 1 the most faithful; None: the recipe's K.
+        by_photo: each face has its own K, and the recipe's, or `noise_steps`, is the most.
     """
 
     recipe: str | None = None
     noise_steps: int | None = None
     fidelity: float | None = None
+    by_photo: bool = False
 
     def without_recipe(self) -> Self:
         """The same K with the default recipe."""
@@ -72,7 +73,10 @@ class Offer:
         Raises:
             InvalidRecipeError: no such recipe, one of another mode, or a K that the prior does not have; it points at
                 the member that is wrong.
+            PriorUncalibratedError: K is to follow from the photo, and cannot.
         """
+        if dials.by_photo:
+            self._check_calibrated()
         recipe = self._named(mode, dials.recipe) if dials.recipe is not None else self.default(mode)
         steps, member = dials.noise_steps, "/noise_steps"
         if dials.fidelity is not None:
@@ -85,19 +89,16 @@ class Offer:
                     f"The prior {self.prior.name!r} has {total} noise steps; usual are {recipe.restore.noise_steps}.",
                     pointer=member,
                 )
-            recipe = override(recipe, {"restore.noise_steps": steps})
+        by_photo = dials.by_photo or (recipe.restore.by_photo and steps is None and self.calibrated)
+        recipe = with_noise_steps(recipe, steps, by_photo=by_photo)
         try:
             check_recipe(recipe, self.prior)
         except InvalidRecipeError as error:
             raise InvalidRecipeError(error.message, error.advice, pointer="/recipe") from error
         return recipe
 
-    def check_calibrated(self) -> None:
-        """Refuse K by the photo before a job is made, where the prior cannot choose it.
-
-        Raises:
-            PriorUncalibratedError: it cannot.
-        """
+    def _check_calibrated(self) -> None:
+        """Before a job is made."""
         if not self.calibrated:
             error = uncalibrated(self.prior.name)
             error.pointer = "/fidelity"

@@ -89,8 +89,6 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
             pointer="/output/format",
         )
     check_faces(wanted)
-    if wanted.fidelity_auto:
-        offer.check_calibrated()
     recipe, personal_recipe = _recipes(mode, wanted, offer)
     whole = None
     if mode is Mode.PERSONAL:
@@ -220,7 +218,7 @@ def _order(owner_id: str, restoration_id: str, wanted: Wanted, prepared: Prepare
         "candidates": wanted.candidates,
         "category": prepared.category.value,
         "colour": wanted.colour,
-        "fidelity_auto": wanted.fidelity_auto,
+        "fidelity_auto": recipe.restore.by_photo,
         **wanted.output.as_json(),
         "faces": wanted.faces if prepared.wishes is None else [wish.as_json() for wish in prepared.wishes],
         "subject_ids": sorted(set(prepared.subjects.values())),

@@ -85,7 +85,6 @@ class Wanted:
             is asked of single ones.
         category: what the faces are; None: what the subjects are, or people.
         dials: recipe, and K.
-        fidelity_auto: K is chosen for each face.
         candidates: results, each with other noise.
         seed: of everything random.
         aligned: the photo already is a face crop in FFHQ framing.
@@ -100,7 +99,6 @@ class Wanted:
     faces: tuple[AskedFace, ...] | Literal["auto"] | None = None
     category: Category | None = None
     dials: Dials = field(default_factory=Dials)
-    fidelity_auto: bool = False
     candidates: int = 1
     seed: int = 0
     aligned: bool = False

@@ -4,7 +4,7 @@ import pytest
 from core.diffusion.schedule import linear_schedule
 from core.domain.errors import PriorUncalibratedError
 from core.imaging.degrade import blur
-from core.pipeline.fidelity import choose_noise_steps, explain_noise_steps
+from core.pipeline.fidelity import choose_noise_steps, explain_noise_steps, smallest_noise_steps
 from core.priors.calibrate import calibrate, ladder
 from tests.fakes import GaussianPrior
 
@@ -79,3 +79,8 @@ def test_a_prior_that_was_not_calibrated_says_how_to():
     new = GaussianPrior(linear_schedule(), 0.0, DEVIATION, resolution=SIDE)
     with pytest.raises(PriorUncalibratedError, match="heirloom models calibrate tiny PHOTOS"):
         choose_noise_steps(new, picture(51), 10)
+
+
+def test_the_smallest_k_is_the_first_rung_s(prior):
+    assert smallest_noise_steps(prior) == choose_noise_steps(prior, picture(100), 1000) == ladder(prior)[0] + 1
+    assert smallest_noise_steps(GaussianPrior(linear_schedule(), 0.0, DEVIATION, resolution=SIDE)) is None

@@ -352,3 +352,21 @@ def test_with_a_k_of_its_own_each_face_shares_a_batch_with_its_equals(group, pri
     assert [[face.noise_steps for face in photo.faces] for photo in photos] == [[5, 9], [5, 5]]
     batches = [(call.numbers.noise_steps, len(call.items)) for call in calls if call.stage == "restore"]
     assert batches == [(5, 3), (9, 1)]
+
+
+@pytest.mark.parametrize(
+    ("own", "noted", "warned"), [((5, 9), [True, False], []), ((5, 5), [True, True], ["looks_clean"])]
+)
+def test_a_face_that_looked_clean_is_told_of_and_so_is_a_photo_that_was_hardly_changed(
+    group, prior, recipe, monkeypatch, own, noted, warned
+):
+    from core.pipeline import results
+    from core.pipeline.stages import align
+
+    wanted = iter(own)
+    monkeypatch.setattr(align, "choose_noise_steps", lambda *_: next(wanted))
+    monkeypatch.setattr(results, "smallest_noise_steps", lambda _: 5)
+    (photo,) = go(RestoreRequest((group,), fidelity_auto=True), recipe("direct", batch=8), prior).photos
+    assert ["looks_clean" in face.notes for face in photo.faces] == noted
+    assert [warning.code for warning in photo.warnings] == warned
+    assert all(face.verdict is FaceVerdict.RESTORED for face in photo.faces)

@@ -89,8 +89,31 @@ def test_a_default_that_is_not_there_or_does_not_fit_the_prior_is_the_operator_s
         open_offer(prior, None, name)
 
 
-def test_k_by_the_photo_is_refused_where_the_prior_is_not_calibrated():
-    open_offer(STARTER.prior, None, "", calibrated=True).check_calibrated()
+CALIBRATED = open_offer(STARTER.prior, None, "", calibrated=True)
+
+
+def test_k_by_the_photo_is_refused_where_it_is_asked_for_and_the_prior_is_not_calibrated():
+    asked = Dials(by_photo=True)
+    assert CALIBRATED.recipe(Mode.DIRECT, asked).restore.by_photo
     with pytest.raises(PriorUncalibratedError, match="heirloom models calibrate") as refused:
-        STARTER.check_calibrated()
+        STARTER.recipe(Mode.DIRECT, asked)
     assert refused.value.pointer == "/fidelity"
+
+
+@pytest.mark.parametrize(
+    ("offer", "dials", "by_photo", "steps"),
+    [
+        (CALIBRATED, Dials(), True, 106),
+        (STARTER, Dials(), False, 106),
+        (CALIBRATED, Dials(noise_steps=106), False, 106),
+        (CALIBRATED, Dials(fidelity=1.0), False, 50),
+        (CALIBRATED, Dials("quick-direct", by_photo=True), True, 106),
+        (CALIBRATED, Dials("direct"), False, 200),
+        (CALIBRATED, Dials("direct", by_photo=True), True, 200),
+    ],
+)
+def test_each_face_has_its_own_k_by_a_quick_recipe_with_a_calibrated_prior_unless_a_k_is_named(
+    offer, dials, by_photo, steps
+):
+    restore = offer.recipe(Mode.DIRECT, dials).restore
+    assert (restore.by_photo, restore.noise_steps) == (by_photo, steps)
