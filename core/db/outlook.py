@@ -6,12 +6,10 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.db import turns
 from core.db.queue import QUEUED, RUNNING
-from core.db.tables import Job, JobEventRow
+from core.db.tables import Job, JobEventRow, Owner
 from core.domain.job import JobEvent, JobStatus
-
-Place = tuple[int, str]
-"""Where a job stands: the smaller one is claimed first."""
 
 
 class Alike(NamedTuple):
@@ -32,7 +30,7 @@ class Work(NamedTuple):
 class Waiting(NamedTuple):
     """A queued job."""
 
-    place: Place
+    job_id: str
     work: Work
 
 
@@ -50,25 +48,26 @@ def work_of(job: Job) -> Work:
     return Work(Alike(job.kind, job.recipe_digest, job.prior_sha256), job.cost_forwards)
 
 
-def place_of(job: Job) -> Place:
-    """Where a job stands among those that are queued."""
-    return -job.priority, job.id
-
-
 def waiting(session: Session) -> list[Waiting]:
-    """The queue, in its order."""
-    query = select(Job.priority, Job.id, *_WORK).where(QUEUED).order_by(Job.priority.desc(), Job.id)
-    return [
-        Waiting((-priority, job_id), Work(Alike(*alike), forwards))
-        for priority, job_id, *alike, forwards in session.execute(query)
-    ]
+    """The queue, in its order: the first of each owner whose turn comes, then the second of each, and so on."""
+    query = select(Job.id, *_WORK).join(Owner, Owner.id == Job.owner_id).where(QUEUED).order_by(_ROUND, *turns.order())
+    return [Waiting(job_id, Work(Alike(*alike), forwards)) for job_id, *alike, forwards in session.execute(query)]
 
 
 def ahead_of(session: Session, job: Job) -> list[tuple[Work, int]]:
     """What will be claimed before a queued job: each kind of work, and how often it stands there."""
     before = or_(Job.priority > job.priority, and_(Job.priority == job.priority, Job.id < job.id))
-    query = select(*_WORK, func.count()).where(QUEUED, before).group_by(*_WORK)
-    return [(Work(Alike(*alike), forwards), count) for *alike, forwards, count in session.execute(query)]
+    own = select(func.count() + 1).select_from(Job).where(QUEUED, Job.owner_id == job.owner_id, before)
+    turn = session.scalar(own)
+    owner = session.get_one(Owner, job.owner_id)
+    earlier = and_(Owner.served_at.is_not_distinct_from(owner.served_at), Owner.id < owner.id)
+    if owner.served_at is not None:
+        earlier = or_(earlier, Owner.served_at.is_(None), Owner.served_at < owner.served_at)
+    places = select(Job.owner_id, _ROUND.label("turn"), *_WORK).where(QUEUED).subquery()
+    work = [places.c[column.name] for column in _WORK]
+    query = select(*work, func.count()).join(Owner, Owner.id == places.c.owner_id).group_by(*work)
+    found = session.execute(query.where(or_(places.c.turn < turn, and_(places.c.turn == turn, earlier))))
+    return [(Work(Alike(*alike), forwards), count) for *alike, forwards, count in found]
 
 
 def running(session: Session) -> list[Running]:
@@ -84,6 +83,8 @@ def running(session: Session) -> list[Running]:
 
 
 _WORK = (Job.kind, Job.recipe_digest, Job.prior_sha256, Job.cost_forwards)
+_ROUND = func.row_number().over(partition_by=Job.owner_id, order_by=(Job.priority.desc(), Job.id))
+"""In which round of turns a queued job comes, if none of those before it must wait for something else."""
 
 
 def measured(session: Session, alike: Alike, most: int = 20) -> list[tuple[float, int]]:

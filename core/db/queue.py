@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.db import events, outbox
+from core.db import events, outbox, turns
 from core.db.session import now_of
 from core.db.tables import Checkpoint, Job, StageOutput
 from core.domain.errors import LeaseLostError
@@ -62,10 +62,15 @@ class Heartbeat:
 
 
 def claim(session: Session, wanted: Claim) -> Job | None:
-    """Take the first job of the queue that may run, or None. Two workers never get the same one."""
-    found = _claimable(session, wanted, ()).limit(1)
-    job = session.scalars(found.with_for_update(skip_locked=True, of=Job)).first()
-    return None if job is None else _taken(session, job, wanted)
+    """Take the first job that may run of the owner whose turn it is, or None. Two workers never get the same one."""
+    claimable = _claimable(session, wanted)
+    for owner_id in turns.in_turn(session, claimable):
+        found = _first(*claimable, Job.owner_id == owner_id).limit(1)
+        job = session.scalars(found.with_for_update(skip_locked=True, of=Job)).first()
+        if job is not None:  # else others have taken this owner's at this moment
+            turns.served(session, owner_id)
+            return _taken(session, job, wanted)
+    return None
 
 
 def claim_companions(session: Session, leader: Job, wanted: Claim, most: int) -> list[Job]:
@@ -75,12 +80,13 @@ def claim_companions(session: Session, leader: Job, wanted: Claim, most: int) ->
     """
     if leader.batch_key is None or leader.crashes or most < 1:
         return []
-    found = _claimable(session, wanted, (Job.batch_key == leader.batch_key, Job.crashes == 0)).limit(most)
+    alike = (Job.batch_key == leader.batch_key, Job.crashes == 0)
+    found = _first(*_claimable(session, wanted), *alike).limit(most)
     jobs = session.scalars(found.with_for_update(skip_locked=True, of=Job)).all()
     return [_taken(session, job, wanted) for job in jobs]
 
 
-def _claimable(session: Session, wanted: Claim, more: tuple[ColumnElement[bool], ...]) -> Any:
+def _claimable(session: Session, wanted: Claim) -> list[ColumnElement[bool]]:
     now = now_of(session)
     waited = aliased(Job)
     ready = or_(
@@ -93,12 +99,15 @@ def _claimable(session: Session, wanted: Claim, more: tuple[ColumnElement[bool],
         or_(Job.run_after.is_(None), Job.run_after <= now),
         or_(Job.start_by.is_(None), Job.start_by > now, Job.started_at.is_not(None)),
         ready,
-        *more,
     ]
     if wanted.priors is not None:
         conditions.append(Job.prior_sha256.in_(wanted.priors))
     if wanted.kinds is not None:
         conditions.append(Job.kind.in_(wanted.kinds))
+    return conditions
+
+
+def _first(*conditions: ColumnElement[bool]) -> Select[Job]:
     query = select(Job).where(*conditions).order_by(Job.priority.desc(), Job.id)
     return query.execution_options(populate_existing=True)
 

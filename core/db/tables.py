@@ -7,55 +7,27 @@ fails where they and this file differ.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, TextClause, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from core.db.types import BigId, Instant, Json
-
-ID = String(32)
-SHA256 = String(64)
-
-
-class Base(DeclarativeBase):
-    """Constraints have names, so that a migration can change them on every database."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: Instant(), dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012  # SQLAlchemy's own form
-
-
-def _owner() -> Mapped[str]:
-    return mapped_column(ID, ForeignKey("owners.id"), index=True)
-
-
-def _flag() -> Mapped[bool]:
-    """Off by default, also for versions that do not know the column."""
-    return mapped_column(Boolean, default=False, server_default=text("false"))
-
-
-def _word() -> Mapped[str]:
-    """Empty by default, as `_flag`."""
-    return mapped_column(String(16), default="", server_default=text("''"))
-
-
-def _index(name: str, *columns: str | TextClause, where: str) -> Index:
-    """An index of some rows only, on both databases: a queue's index must not grow with what was done long ago."""
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+from core.db.base import ID, SHA256, flag, index, owner, word
+from core.db.base import Base as Base  # with what all tables are registered in
+from core.db.types import BigId
+from core.db.worker_tables import ComputeUse as ComputeUse  # a table like the others
+from core.db.worker_tables import Worker as Worker  # as above
 
 
 class Owner(Base):
-    """Whose things they are; `own_local` in the embedded mode."""
+    """Whose things they are; `own_local` in the embedded mode.
+
+    `served_at`: when a worker last took a job of theirs; who was served longest ago comes next.
+    """
 
     __tablename__ = "owners"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
+    served_at: Mapped[datetime | None]
 
 
 class ApiKey(Base):
@@ -63,7 +35,7 @@ class ApiKey(Base):
 
     __tablename__ = "api_keys"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     name: Mapped[str] = mapped_column(String(200))
     secret_sha256: Mapped[str] = mapped_column(SHA256)
     scopes: Mapped[list[Any]]
@@ -104,7 +76,7 @@ class File(Base):
 
     __tablename__ = "files"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     blob_sha256: Mapped[str] = mapped_column(SHA256, index=True)
     size_bytes: Mapped[int] = mapped_column(BigId)
     media_type: Mapped[str] = mapped_column(String(64))
@@ -118,7 +90,7 @@ class Subject(Base):
 
     __tablename__ = "subjects"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     name: Mapped[str] = mapped_column(String(200))
     category: Mapped[str] = mapped_column(String(16))
     consent: Mapped[dict[str, Any] | None]
@@ -140,7 +112,7 @@ class AlbumPhoto(Base):
 
     __tablename__ = "album_photos"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     subject_id: Mapped[str] = mapped_column(ID, ForeignKey("subjects.id", ondelete="CASCADE"), index=True)
     blob_sha256: Mapped[str] = mapped_column(SHA256, index=True)
     size_bytes: Mapped[int] = mapped_column(BigId)
@@ -149,15 +121,15 @@ class AlbumPhoto(Base):
     status: Mapped[str] = mapped_column(String(16))
     code: Mapped[str] = mapped_column(String(64), default="")
     reason: Mapped[str] = mapped_column(Text, default="")
-    insisted: Mapped[bool] = _flag()
-    held_out: Mapped[bool] = _flag()
+    insisted: Mapped[bool] = flag()
+    held_out: Mapped[bool] = flag()
     duplicate_of: Mapped[str | None] = mapped_column(ID)
     sureness: Mapped[float | None] = mapped_column(Float)
     clear_pixels: Mapped[float | None] = mapped_column(Float)
-    view: Mapped[str] = _word()
-    tilt: Mapped[str] = _word()
-    light: Mapped[str] = _word()
-    expression: Mapped[str] = _word()
+    view: Mapped[str] = word()
+    tilt: Mapped[str] = word()
+    light: Mapped[str] = word()
+    expression: Mapped[str] = word()
     thumbnail: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     has_thumbnail: Mapped[bool] = column_property(thumbnail.is_not(None))
     embedding: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
@@ -176,7 +148,7 @@ class Checkpoint(Base):
         Index("ix_checkpoints_expires_at", "expires_at"),
     )
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     subject_id: Mapped[str] = mapped_column(ID, ForeignKey("subjects.id", ondelete="CASCADE"), index=True)
     job_id: Mapped[str | None] = mapped_column(ID)
     status: Mapped[str] = mapped_column(String(16))
@@ -202,11 +174,12 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        _index("ix_jobs_queue", text("priority DESC"), "id", where="status = 'queued'"),
-        _index("ix_jobs_batch_key", "batch_key", where="status = 'queued'"),
-        _index("ix_jobs_running", "lease_until", where="status = 'running'"),
-        _index("ix_jobs_open", "owner_id", where="finished_at IS NULL"),
-        _index("ix_jobs_timings", "recipe_digest", "kind", "finished_at", where="status = 'succeeded'"),
+        index("ix_jobs_queue", text("priority DESC"), "id", where="status = 'queued'"),
+        index("ix_jobs_turn", "owner_id", text("priority DESC"), "id", where="status = 'queued'"),
+        index("ix_jobs_batch_key", "batch_key", where="status = 'queued'"),
+        index("ix_jobs_running", "lease_until", where="status = 'running'"),
+        index("ix_jobs_open", "owner_id", where="finished_at IS NULL"),
+        index("ix_jobs_timings", "recipe_digest", "kind", "finished_at", where="status = 'succeeded'"),
         Index("ix_jobs_owner_id_id", "owner_id", "id"),
         Index("ix_jobs_waits_for_job_id", "waits_for_job_id"),
     )
@@ -282,7 +255,7 @@ class Restoration(Base):
 
     __tablename__ = "restorations"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     job_id: Mapped[str] = mapped_column(ID, index=True)
     file_id: Mapped[str | None] = mapped_column(ID, index=True)
     input_sha256: Mapped[str] = mapped_column(SHA256)
@@ -313,7 +286,7 @@ class Batch(Base):
 
     __tablename__ = "batches"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner_id: Mapped[str] = _owner()
+    owner_id: Mapped[str] = owner()
     photos: Mapped[int] = mapped_column(Integer)
     """As many were taken; some may have been deleted since."""
     rejected: Mapped[list[Any]]
@@ -355,22 +328,6 @@ class CandidateRow(Base):
     scores: Mapped[dict[str, Any]]
     native_sha256: Mapped[str | None] = mapped_column(SHA256)
     native_size_bytes: Mapped[int | None] = mapped_column(BigId)
-
-
-class Worker(Base):
-    """A process that takes jobs."""
-
-    __tablename__ = "workers"
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
-    device: Mapped[str] = mapped_column(String(200))
-    precision: Mapped[str] = mapped_column(String(16))
-    priors: Mapped[list[Any]]
-    state: Mapped[str] = mapped_column(String(16))
-    job_ids: Mapped[list[Any]]
-    metrics: Mapped[dict[str, Any]]
-    started_at: Mapped[datetime]
-    last_seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class IdempotencyKey(Base):

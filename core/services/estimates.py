@@ -5,7 +5,6 @@ has the database count what is ahead of its own new job: it may yet come to noth
 """
 
 import time
-from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from statistics import median
 from sqlalchemy.orm import Session
 
 from core.db import outlook, workers
-from core.db.outlook import Place, Running, Work, place_of, work_of
+from core.db.outlook import Running, Work, work_of
 from core.db.session import now_of, writes
 from core.db.tables import Job
 from core.domain.job import JobStatus
@@ -71,7 +70,7 @@ class _Queue:
     Attributes:
         seen_at: by this process's clock.
         found_at: by the database's.
-        places: of the queued jobs, in order.
+        places: of each queued job, 0 for the first.
         seconds_before: of each place, and one more: what the jobs before it take together; NaN where that is unknown.
         runs: in workers' hands.
         priors: hashes of the priors that each live worker has.
@@ -79,7 +78,7 @@ class _Queue:
 
     seen_at: float
     found_at: datetime
-    places: list[Place]
+    places: dict[str, int]
     seconds_before: list[float]
     runs: list[_Run]
     priors: list[frozenset[str]]
@@ -88,8 +87,7 @@ class _Queue:
         """Whether the job was there already."""
         if job.status == JobStatus.RUNNING:
             return self.run_of(job) is not None
-        place = place_of(job)
-        return place in self.places[bisect_left(self.places, place) :][:1]
+        return job.id in self.places
 
     def run_of(self, job: Job) -> _Run | None:
         """The run in which it is."""
@@ -127,7 +125,8 @@ class Forecaster:
         if job.status != JobStatus.QUEUED:
             return Forecast()
         queue = self._look(session, job)
-        index = bisect_left(queue.places, place_of(job))
+        # One that is not among them any more is about to be taken: its row was read before.
+        index = queue.places.get(job.id, 0)
         if not any(job.prior_sha256 in priors for priors in queue.priors):
             return Forecast(index + 1, lacks_prior=bool(queue.priors))
         now = queue.now
@@ -181,7 +180,7 @@ class Forecaster:
         return _Queue(
             seen_at=time.monotonic(),
             found_at=now_of(session),
-            places=[one.place for one in waiting],
+            places={one.job_id: place for place, one in enumerate(waiting)},
             seconds_before=list(accumulate(loads, initial=0.0)),
             runs=_runs(running, usual),
             priors=priors,
