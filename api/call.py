@@ -14,6 +14,7 @@ from api.guard import Guard
 from api.service import Service
 from api.waiting import WaitingResponse, wanted_seconds
 from core.db import jobs, queue
+from core.db.refused import WritesRefusedError
 from core.db.session import now_of
 from core.db.tables import Job
 from core.domain.errors import HeirloomError, InvalidRequestError, OverloadedError, QuotaExceededError
@@ -100,8 +101,11 @@ class Call:
             caller = access.authenticate(session, token)
             noted = access.use_is_noted(caller, now_of(session))
         if not noted:
-            with self.service.database.write() as session:
-                access.note_use(session, caller)
+            try:
+                with self.service.database.write() as session:
+                    access.note_use(session, caller)
+            except WritesRefusedError:  # who only reads is answered all the same
+                self.service.writes.refused()
         return caller
 
     def _token(self) -> str | None:

@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 
 from api.schemas.problem import Cause, Problem
 from core import logs
+from core.db.refused import WritesRefusedError
 from core.domain import errors
-from core.domain.errors import HeirloomError
+from core.domain.errors import HeirloomError, ReadOnlyError
 from core.services.problems import title_of, type_of
 
 STATUSES: Mapping[type[HeirloomError], int] = {
@@ -185,7 +186,10 @@ def http_problem(request: Request, error: Exception) -> JSONResponse:
 
 
 def database_problem(request: Request, error: Exception) -> JSONResponse:
-    """For a database that does not answer: nothing was done, or all of it."""
+    """For a database that does not answer: nothing was done, or all of it; or for one that takes no writes."""
+    if isinstance(error, WritesRefusedError):
+        request.app.state.service.writes.refused()
+        return domain_problem(request, read_only())
     cause = getattr(error, "orig", None)
     _log.error("database_away", error=error, cause=cause, sqlstate=getattr(cause, "sqlstate", None))
     return problem_response(
@@ -195,6 +199,14 @@ def database_problem(request: Request, error: Exception) -> JSONResponse:
         "The database does not answer at this moment.",
         advice="Repeat the request in a few seconds, with the same Idempotency-Key where it has one.",
         retryable=True,
+    )
+
+
+def read_only() -> ReadOnlyError:
+    """What is said of a request that would write where that cannot be."""
+    return ReadOnlyError(
+        "The service answers what it has and takes nothing new: its database takes no writes at this moment.",
+        "Repeat the request in a few seconds, with the same Idempotency-Key where it has one; nothing was kept.",
     )
 
 

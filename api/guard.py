@@ -30,6 +30,10 @@ class Guard:
     keeps: bool = True
     public: bool = False
 
+    def writes(self, method: str) -> bool:
+        """Whether a call with this HTTP method changes anything."""
+        return method != "GET" and self.keeps
+
 
 def guarded(guard: Guard) -> Callable[[_Route], _Route]:
     """Say what a route asks for."""

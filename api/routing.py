@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive
 
 from api.call import Call, Replay
+from api.errors import read_only
 from api.guard import Guard, guard_of
 from api.service import Service
 from core.domain.errors import BodyTooLargeError, DiskFullError, UnsupportedFormatError
@@ -33,6 +34,8 @@ class GuardedRoute(APIRoute):
             if guard.public:
                 return await handler(request)
             service: Service = request.app.state.service
+            if guard.writes(request.method) and service.writes.are_refused:
+                raise read_only()
             call = request.state.call = Call(service, request)
             if call.needs_database_to_admit(guard):
                 await run_in_threadpool(call.admit, guard)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from api.metrics import Metrics
+from api.writes import Writes
 from core.db.session import Database
 from core.domain.errors import DiskFullError, OutputUnwritableError
 from core.imaging.decode_pool import DecodePool, process_limits
@@ -66,6 +67,7 @@ class Service:
         self.image_limits = Limits(max_bytes=self.limits.photo_bytes)
         self.forecaster = Forecaster(self.terms.worker_life)
         self.stopping = threading.Event()
+        self.writes = Writes()
         self._offer: Offer | None = None
         self._decode_pool: DecodePool | None = None
         self._lock = threading.Lock()

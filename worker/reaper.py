@@ -64,16 +64,17 @@ class Reaper:
     def reap(self) -> Reaped:
         """One round; nothing is found where another worker has this one.
 
-        A machine that slept, a laptop whose lid was closed, finds its own leases over when it wakes. For one more lease
-        nobody is judged dead then: this process's own heartbeat comes first.
+        A machine that slept, a laptop whose lid was closed, finds its own leases over when it wakes; so does everybody
+        once a database takes writes again that took none for a while. For one more lease nobody is judged dead then:
+        heartbeats come first.
         """
         now = self._wall()
         lease_seconds = self._lease.total_seconds()
         if now - self._last_round_at > self._every + lease_seconds / 4:
             self._judges_from = now + lease_seconds
-        self._last_round_at = now
         with self._database.write() as session:
             found = reap(session, grace=self._lease, judges=now >= self._judges_from)
+        self._last_round_at = now  # not before: a round that failed is one in which no heartbeat got through either
         counts = {name: len(ids) for name, ids in asdict(found).items() if ids}
         if counts:
             _log.warning("reaped", **counts)

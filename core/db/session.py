@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.orm import Session
 
+from core.db import refused
 from core.domain.errors import SettingsError
 
 STATEMENT_TIMEOUT_SECONDS = 30
@@ -51,6 +52,7 @@ class Database:
             SettingsError: the address is of another kind, or cannot be read.
         """
         self.engine = _engine(url, pool_size)
+        refused.install(self.engine)
         self._turn = threading.Lock()
 
     @property

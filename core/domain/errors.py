@@ -20,7 +20,9 @@ HeirloomError
 │   ├── ConflictError
 │   │   └── CheckpointNotReadyError, JobFinishedError, IdempotencyInFlightError
 │   ├── IdempotencyMismatchError, ConsentMissingError
-│   └── BodyTooLargeError, QuotaExceededError, OverloadedError
+│   ├── BodyTooLargeError, QuotaExceededError
+│   └── OverloadedError
+│       └── ReadOnlyError
 ├── JobError                 how a job ends that no input is to blame for
 │   └── WorkerLostError, DeadlineExceededError, LeaseLostError, DrainedError, InvalidTransitionError
 ├── SettingsError            the service was started with settings that cannot be
@@ -331,6 +333,12 @@ class OverloadedError(RequestError):
 
     code = "overloaded"
     retryable = True
+
+
+class ReadOnlyError(OverloadedError):
+    """The service only answers what it has, because its database takes no writes at this moment."""
+
+    code = "read_only"
 
 
 class JobError(HeirloomError):

@@ -4,6 +4,7 @@ from sqlalchemy.exc import OperationalError
 from core.db.tables import CandidateRow
 from core.domain.errors import BlobMissingError, DrainedError, LeaseLostError, StorageError
 from tests.benches import crops
+from tests.writes import refuse_writes
 from worker import patience as patience_module
 from worker.drain import Drain
 from worker.patience import Patience
@@ -113,3 +114,21 @@ def test_a_job_goes_on_where_the_database_was_away_for_a_while(bench, worker, pa
     assert failures == []
     assert (bench.job(job).status, bench.job(job).attempt) == ("succeeded", 1)
     assert bench.row(CandidateRow, (job.restoration_id, 0, 0)) is not None
+
+
+def test_a_worker_holds_what_it_has_while_no_writes_are_taken_and_takes_nothing(bench, worker, held, monkeypatch):
+    bench.add_restoration(crops(1)[0])
+    refusing = refuse_writes(bench.database)
+    refusing.__enter__()
+    assert worker.loop._take_patiently() == []
+    made = []
+
+    def sleep(_seconds):
+        made.append(1)
+        if len(made) == 3:
+            refusing.__exit__(None, None, None)
+
+    monkeypatch.setattr(patience_module.time, "sleep", sleep)
+    worker.runner.run([held])
+    assert (bench.job(held.job).status, bench.job(held.job).faults) == ("succeeded", 0)
+    assert len(made) >= 3

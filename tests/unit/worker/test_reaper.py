@@ -3,8 +3,10 @@ from datetime import timedelta
 
 import pytest
 
+from core.db.refused import WritesRefusedError
 from core.db.tables import Job, Worker
 from tests.benches import bench_on, crops
+from tests.writes import refuse_writes
 from worker.process import WorkerProcess
 from worker.reaper import FIRST_HOUSEKEEPING_SECONDS, HOUSEKEEPING_SECONDS, Reaper
 
@@ -72,6 +74,28 @@ def test_a_machine_that_slept_judges_nobody_until_its_own_heartbeat_had_a_lease_
         requeued += reaper.reap().requeued
     if bench.database.is_sqlite:  # Postgres itself may be too young here, see above
         assert requeued == [job.id]
+
+
+def test_once_a_database_takes_writes_again_heartbeats_have_a_lease_to_get_through_before_anybody_is_judged(
+    bench, worker
+):
+    day = [0.0]
+    reaper = reaper_of(bench, timedelta(seconds=8), wall=lambda: day[0])
+    job = bench.add_restoration(crops(1)[0])
+    held = worker.loop.take()
+    reaper.reap()
+    with refuse_writes(bench.database):
+        for _ in range(10):  # longer than a lease, a round a second
+            day[0] += 1
+            with pytest.raises(WritesRefusedError):
+                reaper.reap()
+        with worker.heartbeat.holding(held):
+            worker.heartbeat.beat()
+    bench.let_lease_run_out(job)
+    assert reaper.reap().requeued == []
+    with worker.heartbeat.holding(held):
+        worker.heartbeat.beat()
+    assert (bench.job(job).status, bench.job(job).crashes) == ("running", 0)
 
 
 def test_the_thread_reaps_again_and_again_and_keeps_house_a_minute_after_the_start_and_once_an_hour(bench, worker):
