@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     """How long a worker that is told to stop may take for the step in hand."""
     stall_seconds: Seconds = 900.0
     """A worker in which no step was finished for so long ends itself: a hung device still sends heartbeats."""
+    worker_station: Annotated[str, Field(max_length=200)] = ""
+    """What stays the same when a worker's process begins anew: where processes die with one job after another, their
+    station is set aside for a while. Empty: this host and, where CUDA_VISIBLE_DEVICES is set, its device."""
 
     photo_days: Days = 30
     """How long uploads and results are kept."""
@@ -200,9 +203,19 @@ class Settings(BaseSettings):
         return self.log_format or ("console" if self.embedded else "json")
 
     @property
+    def station(self) -> str:
+        """See `worker_station`."""
+        return self.worker_station or _this_place()
+
+    @property
     def lease(self) -> timedelta:
         """How long a job is a worker's without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
+
+
+def _this_place() -> str:
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return f"{os.uname().nodename}{':' * bool(device)}{device}"[:200]
 
 
 def read_settings() -> Settings:

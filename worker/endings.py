@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core import logs
-from core.db import queue
+from core.db import queue, stations
 from core.db.session import now_of
 from core.db.tables import Job
 from core.domain.errors import CancelledError
@@ -83,6 +83,8 @@ class Endings:
             if write is not None and not gone:
                 write(session, job, now)
             queue.move(session, job, happened, now, run_seconds=held.run_seconds, metrics=measured, **columns)
+            if job.status == JobStatus.SUCCEEDED:
+                stations.succeeded(session, held.job.worker_id, now)
             return JobStatus(job.status)
 
         status = self._patience.write(held, operation)

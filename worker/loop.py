@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from core import logs
-from core.db import queue
-from core.db.session import Database
+from core.db import queue, stations
+from core.db.session import Database, now_of
 from core.domain.errors import InvalidRecipeError
 from core.domain.job import JobKind
 from core.recipes.schema import build_recipe
@@ -65,8 +65,10 @@ class Loop:
             self._run(members)
 
     def take(self) -> list[HeldJob]:
-        """Claim the first job, and of restorations those that fit into its batch."""
+        """Claim the first job, and of restorations those that fit into its batch; nothing while it is set aside."""
         with self._database.write() as session:
+            if stations.is_set_aside(session, self._claim.worker_id, now_of(session)):
+                return []
             leader = queue.claim(session, self._claim)
             if leader is None:
                 return []

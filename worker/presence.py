@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from core.db import workers
+from core.db import stations, workers
 from core.db.session import Database, now_of
 from core.db.tables import Worker
 from core.domain.ids import Prefix, new_id
@@ -12,14 +12,18 @@ from core.domain.ids import Prefix, new_id
 class Presence:
     """Written at the start, with every heartbeat, and at the end."""
 
-    def __init__(self, database: Database, name: str, measure: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, database: Database, name: str, measure: Callable[[], Mapping[str, Any]], station: str = ""
+    ) -> None:
         """Not there yet.
 
         Args:
             database: where.
             name: of the process.
             measure: numbers of its device, e.g. peak_memory_bytes.
+            station: what stays the same when the process begins anew; empty: it is blamed for nothing.
         """
+        self.station = station
         self._database = database
         self.name = name
         self.id = new_id(Prefix.WORKER)
@@ -50,6 +54,8 @@ class Presence:
                     metrics=dict(self._measure()),
                     started_at=now,
                     last_seen_at=now,
+                    station=self.station,
+                    set_aside_until=stations.set_aside_until(session, self.station),
                 ),
             )
 

@@ -55,7 +55,7 @@ class WorkerProcess:
         self.gpu = Gpu(
             settings.device, settings.precision, settings.home, self.priors, settings.device_cache_mib * 2**20
         )
-        self.presence = Presence(self._database, process_name(), self.gpu.measured)
+        self.presence = Presence(self._database, process_name(), self.gpu.measured, settings.station)
         self.drain = Drain(settings.drain_seconds)
         self.watchdog = Watchdog(settings.stall_seconds)
         self.heartbeat = Heartbeat(self._database, self.presence, settings.lease, settings.heartbeat_seconds)

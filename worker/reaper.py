@@ -78,6 +78,8 @@ class Reaper:
         counts = {name: len(ids) for name, ids in asdict(found).items() if ids}
         if counts:
             _log.warning("reaped", **counts)
+        for station in found.set_aside:
+            _log.error("station_set_aside", station=station)
         return found
 
     def _reap_on(self) -> None:

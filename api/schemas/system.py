@@ -1,10 +1,12 @@
 """The service itself."""
 
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from api.schemas.members import Answered, Instant
+from core.db.stations import SET_ASIDE, state_of
 from core.db.tables import Worker
 from core.domain.mode import Mode
 from core.imaging.faces.open import FinderChoice
@@ -13,6 +15,11 @@ from core.recipes.cost import cost_of
 from core.recipes.presets import Preset
 from core.services.overview import Overview
 from core.settings import MEBIBYTE, Settings
+
+_LOOK = (
+    "Processes of the station {} died with one job after another, so it is likely not the jobs: look at its log, its "
+    "device and its memory. It tries again by itself; under another HEIRLOOM_WORKER_STATION it does so at once."
+)
 
 
 class Alive(Answered):
@@ -40,22 +47,30 @@ class WorkerOut(Answered):
     name: str
     device: str
     precision: str
-    state: str
+    state: str = Field(description="idle, busy, draining, set_aside.")
     jobs: int = Field(description="In its hands.")
     started_at: Instant
     last_seen_at: Instant
+    set_aside_until: Instant | None = Field(
+        description="It takes no job before: at its station processes died with one job after another."
+    )
+    advice: str = Field(description="What its operator can do; empty where nothing is wrong.")
 
     @classmethod
-    def of(cls, worker: Worker) -> Self:
+    def of(cls, worker: Worker, now: datetime) -> Self:
         """A row as it is shown."""
+        state = state_of(worker, now)
+        aside = state == SET_ASIDE
         return cls(
             name=worker.name,
             device=worker.device,
             precision=worker.precision,
-            state=worker.state,
+            state=state,
             jobs=len(worker.job_ids),
             started_at=worker.started_at,
             last_seen_at=worker.last_seen_at,
+            set_aside_until=worker.set_aside_until if aside else None,
+            advice=_LOOK.format(worker.station) if aside else "",
         )
 
 
@@ -101,7 +116,7 @@ class SystemOut(Answered):
             prior=settings.prior,
             face_finder=FaceFinderOut.of(FinderChoice(settings.face_finder, settings.yunet_model)),
             queue=QueueOut(queued=overview.queued, running=overview.running),
-            workers=[WorkerOut.of(worker) for worker in overview.workers],
+            workers=[WorkerOut.of(worker, overview.now) for worker in overview.workers],
             limits=LimitsOut(
                 max_upload_bytes=settings.max_upload_mib * MEBIBYTE,
                 max_album_bytes=settings.max_album_mib * MEBIBYTE,

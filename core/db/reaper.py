@@ -3,6 +3,7 @@
 Every worker calls it every few seconds; of several at once one works and the others go on.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.db import stations
 from core.db.queue import NO_CHECKPOINT, QUEUED, RUNNING, move
 from core.db.session import now_of
+from core.db.stations import Inquest
 from core.db.tables import Job
 from core.domain.job import JobEvent, JobStatus
 
@@ -41,6 +44,7 @@ class Reaped:
         cancelled: their owner had asked for it, and no worker was there to do it.
         expired: not begun by their `start_by`.
         orphaned: their checkpoint will not come.
+        set_aside: stations that are to blame for the deaths of their workers; names, not jobs.
     """
 
     requeued: list[str] = field(default_factory=list)
@@ -48,6 +52,7 @@ class Reaped:
     cancelled: list[str] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
     orphaned: list[str] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
 
 
 def reap(session: Session, most: int = 100, grace: timedelta = timedelta(0), *, judges: bool = True) -> Reaped:
@@ -64,8 +69,9 @@ def reap(session: Session, most: int = 100, grace: timedelta = timedelta(0), *, 
     if not _alone(session):
         return found
     now = now_of(session)
+    inquest = Inquest(now)
     if judges and not _just_started(session, now - grace):
-        _take_back(session, now, most, found)
+        _take_back(session, inquest, most, found)
     for job in _locked(session, select(Job).where(QUEUED, Job.cancel_requested.is_(True)), most):
         _end(session, job, JobEvent.CANCELLED, now, None, found.cancelled)
     late = select(Job).where(QUEUED, Job.start_by <= now, Job.started_at.is_(None))
@@ -73,6 +79,7 @@ def reap(session: Session, most: int = 100, grace: timedelta = timedelta(0), *, 
         _end(session, job, JobEvent.EXPIRED, now, TOO_LATE, found.expired)
     for job in _locked(session, _in_vain(), most):
         _end(session, job, JobEvent.FAILED, now, NO_CHECKPOINT, found.orphaned)
+    inquest.write(session)
     return found
 
 
@@ -88,18 +95,42 @@ def _just_started(session: Session, moment: datetime) -> bool:
     return bool(session.scalar(select(func.pg_postmaster_start_time() > moment)))
 
 
-def _take_back(session: Session, now: datetime, most: int, found: Reaped) -> None:
-    lost = select(Job).where(RUNNING, or_(Job.lease_until.is_(None), Job.lease_until < now))
-    for job in _locked(session, lost, most):
-        move(session, job, JobEvent.LEASE_LOST, now, {"crashes": job.crashes + 1, "worker_id": job.worker_id})
-        if job.status == JobStatus.QUARANTINED:
-            job.error = LOST
-            found.quarantined.append(job.id)
-        elif job.status == JobStatus.CANCELLED:
-            found.cancelled.append(job.id)
-        else:
-            found.requeued.append(job.id)
+def _take_back(session: Session, inquest: Inquest, most: int, found: Reaped) -> None:
+    lost = select(Job).where(RUNNING, or_(Job.lease_until.is_(None), Job.lease_until < inquest.now))
+    in_hand: dict[str | None, list[Job]] = {}
+    for job in sorted(_locked(session, lost, most), key=lambda job: job.lease_until or inquest.now):
+        in_hand.setdefault(job.worker_id, []).append(job)
+    for worker_id, held in in_hand.items():
+        blamed = inquest.blames_station(session, worker_id, [job.id for job in held])
+        for job in held:
+            _give_back(session, job, inquest.now, found, excused=blamed and stations.excuses(session, job.id))
+    for station, job_ids in inquest.blamed.items():
+        found.set_aside.append(station)
+        _take_marks_back(session, job_ids)
     session.flush()
+
+
+def _give_back(session: Session, job: Job, now: datetime, found: Reaped, *, excused: bool) -> None:
+    worker_id = job.worker_id
+    if excused:
+        move(session, job, JobEvent.WORKER_BLAMED, now, {"worker_id": worker_id})
+    else:
+        move(session, job, JobEvent.LEASE_LOST, now, {"crashes": job.crashes + 1, "worker_id": worker_id})
+    if job.status == JobStatus.QUARANTINED:
+        job.error = LOST
+        found.quarantined.append(job.id)
+    elif job.status == JobStatus.CANCELLED:
+        found.cancelled.append(job.id)
+    else:
+        found.requeued.append(job.id)
+
+
+def _take_marks_back(session: Session, job_ids: Collection[str]) -> None:
+    """The deaths before, for which jobs got a mark each, were not theirs either; they need not wait for another try."""
+    marked = select(Job).where(QUEUED, Job.id.in_(job_ids), Job.crashes > 0)
+    for job in _locked(session, marked, len(job_ids)):
+        if stations.excuses(session, job.id):
+            job.crashes, job.run_after = job.crashes - 1, None
 
 
 def _in_vain() -> Select[Any]:

@@ -77,7 +77,9 @@ class JobEvent(StrEnum):
     DRAINED = "drained"
     """Its worker was asked to stop: back in the queue, without a mark."""
     LEASE_LOST = "lease_lost"
-    """Its worker was not heard of: a crash, unless it is the third."""
+    """Its worker was not heard of: a crash, the third of which is the last."""
+    WORKER_BLAMED = "worker_blamed"
+    """Its worker was not heard of, and that is the worker's fault: back in the queue, without a mark."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ TRANSITIONS: dict[tuple[JobStatus, JobEvent], JobStatus] = {
     (JobStatus.RUNNING, JobEvent.FAULTED): JobStatus.QUEUED,
     (JobStatus.RUNNING, JobEvent.DRAINED): JobStatus.QUEUED,
     (JobStatus.RUNNING, JobEvent.LEASE_LOST): JobStatus.QUEUED,
+    (JobStatus.RUNNING, JobEvent.WORKER_BLAMED): JobStatus.QUEUED,
 }
 
 

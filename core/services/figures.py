@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from core.db import workers
 from core.db.queue import QUEUED
 from core.db.session import now_of
+from core.db.stations import state_of
 from core.db.tables import Blob, Job
 from core.domain.job import JobStatus
 
@@ -26,7 +27,7 @@ class WorkerFigures:
     Attributes:
         name: of its process.
         device: what it computes on.
-        state: idle, busy, draining.
+        state: idle, busy, draining, set_aside.
         jobs: how many it has in hand.
         numbers: what it measured of itself, e.g. `peak_memory_bytes`.
     """
@@ -81,6 +82,7 @@ def read_figures(session: Session, worker_life: timedelta) -> Figures:
             func.coalesce(func.sum(Job.faults), 0),
         ).group_by(Job.kind, Job.status)
     ).all()
+    now = now_of(session)
     stage_seconds, memory = _of_recent_jobs(session)
     return Figures(
         jobs={(kind, status): count for kind, status, count, *_ in counts},
@@ -91,7 +93,9 @@ def read_figures(session: Session, worker_life: timedelta) -> Figures:
         stage_seconds=stage_seconds,
         job_memory_bytes=memory,
         workers=[
-            WorkerFigures(worker.name, worker.device, worker.state, len(worker.job_ids), _numbers(worker.metrics))
+            WorkerFigures(
+                worker.name, worker.device, state_of(worker, now), len(worker.job_ids), _numbers(worker.metrics)
+            )
             for worker in workers.alive(session, worker_life)
         ],
         blobs={

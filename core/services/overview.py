@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from core.db import outlook, queue, workers
+from core.db.session import now_of
 from core.db.tables import Worker
 from core.services.terms import Terms
 
@@ -18,11 +20,13 @@ class Overview:
         queued: jobs that wait.
         running: jobs in workers' hands.
         workers: those that were heard of lately.
+        now: by the database's clock.
     """
 
     queued: int
     running: int
     workers: Sequence[Worker]
+    now: datetime
 
 
 def overview(session: Session, terms: Terms) -> Overview:
@@ -31,4 +35,5 @@ def overview(session: Session, terms: Terms) -> Overview:
         queued=queue.depth(session),
         running=len(outlook.running(session)),
         workers=workers.alive(session, terms.worker_life),
+        now=now_of(session),
     )

@@ -167,3 +167,13 @@ def test_a_home_may_begin_with_a_tilde(monkeypatch):
 
 def test_processes_have_names_of_their_own():
     assert process_name() != process_name()
+
+
+def test_a_station_is_this_host_with_its_device_unless_it_is_named(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    host = os.uname().nodename
+    assert read_settings().station == host
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert read_settings().station == f"{host}:1"
+    monkeypatch.setenv("HEIRLOOM_WORKER_STATION", "rack-3")
+    assert read_settings().station == "rack-3"

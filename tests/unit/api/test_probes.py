@@ -1,6 +1,9 @@
+from datetime import timedelta
+
 from sqlalchemy import text
 
-from core.db.session import Database
+from core.db.session import Database, now_of
+from core.db.tables import Worker
 from tests import pretend_worker
 from tests.served import served
 
@@ -62,6 +65,22 @@ def test_the_system_tells_of_queue_workers_and_limits_and_of_nobody_s_jobs(api):
     assert "commercial use" in found["face_finder"]["licence"]
     assert found["limits"]["max_upload_bytes"] == 100 * 2**20
     assert running["id"] not in api.client.get("/v1/system").text
+
+
+def test_a_worker_that_is_set_aside_says_so_with_what_to_do_and_alone_is_no_worker_at_all(api):
+    worker_id = pretend_worker.register(api.database, "gpu-host-1")
+    with api.database.write() as session:
+        row = session.get_one(Worker, worker_id)
+        row.station, row.set_aside_until = "gpu-host", now_of(session) + timedelta(minutes=2)
+    (told,) = api.made("GET", "/v1/system", 200)["workers"]
+    assert told["state"] == "set_aside"
+    assert told["set_aside_until"]
+    assert "gpu-host died with one job after another" in told["advice"]
+    assert missing(api) == ["/worker"]
+    assert 'heirloom_workers{device="cpu",state="set_aside"} 1.0' in api.client.get("/metrics").text
+    pretend_worker.register(api.database, "gpu-host-2")
+    assert missing(api) == []
+    assert [worker["advice"] for worker in api.made("GET", "/v1/system", 200)["workers"]][1:] == [""]
 
 
 def test_priors_are_listed_with_their_licences_and_hashes_the_active_one_first(api):

@@ -143,6 +143,19 @@ def test_a_worker_is_there_from_its_start_to_its_end(bench):
     assert bench.row(Worker, worker.presence.id).state == "gone"
 
 
+def test_a_worker_whose_station_is_set_aside_takes_nothing_until_its_time_is_over_and_a_success_is_noted(bench):
+    with WorkerProcess(bench.settings, bench.database, bench.store) as worker:
+        row = bench.row(Worker, worker.presence.id)
+        assert row.station == bench.settings.station
+        job = bench.add_restoration(crops(1)[0])
+        bench.change(Worker, row.id, set_aside_until=row.started_at + timedelta(hours=1))
+        assert worker.loop.take() == []
+        bench.change(Worker, row.id, set_aside_until=row.started_at)
+        worker.loop.run_until_empty()
+        assert bench.job(job).status == "succeeded"
+        assert bench.row(Worker, row.id).succeeded_at > row.started_at
+
+
 def test_workers_that_are_long_gone_are_forgotten(bench, worker):
     worker.presence.register("cpu", "fp32", [])
     row = bench.row(Worker, worker.presence.id)
