@@ -40,18 +40,19 @@ def main(
     prior: Annotated[str, typer.Option(help="A prior's name or folder.")] = "starter",
     counts: Annotated[str, typer.Option(help="How many faces, between commas; at most ten.")] = "0,1,2,5,10",
     face_pixels: Annotated[int, typer.Option(help="Side of the picture with one face.")] = 1_000,
+    candidates: Annotated[int, typer.Option(help="Results for each face.")] = 1,
 ) -> None:
     """Restore the photos in the direct mode, one after the other, and print peak memory and seconds a stage."""
     print("| faces | peak memory | seconds | of which: detect | align | restore | composite |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for count in map(int, counts.split(",")):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            peak, total, seconds = pool.apply(measured, (prior, count, face_pixels))
+            peak, total, seconds = pool.apply(measured, (prior, count, face_pixels, candidates))
         stages = " | ".join(f"{seconds.get(stage, 0):.1f} s" for stage in ("detect", "align", "restore", "composite"))
         print(f"| {count} | {peak / MEBIBYTE:,.0f} MiB | {total:.0f} s | {stages} |", flush=True)
 
 
-def measured(prior_name: str, count: int, face_pixels: int) -> tuple[int, float, dict[str, float]]:
+def measured(prior_name: str, count: int, face_pixels: int, candidates: int) -> tuple[int, float, dict[str, float]]:
     """Peak memory in bytes, seconds in all and by stage, of one run in this process.
 
     Raises:
@@ -59,7 +60,7 @@ def measured(prior_name: str, count: int, face_pixels: int) -> tuple[int, float,
     """
     prior = load_prior(prior_name, home())
     recipe = default_preset(Mode.DIRECT, prior.spec.resolution).recipe
-    request = RestoreRequest((Photo("crowd", crowd(count, face_pixels)),))
+    request = RestoreRequest((Photo("crowd", crowd(count, face_pixels)),), candidates=candidates)
     restored: list[int] = []
 
     def taken(_: int, result: PhotoResult) -> None:

@@ -1,6 +1,7 @@
 """A photo's result on disk, and what is said of it."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +73,11 @@ def _restored(result: "PhotoResult", number: int) -> list[RestoredFace]:
 
 
 def _write_pictures(face: "FaceResult", folder: Path, name: str) -> Iterator[Path]:
-    pictures = [("before", face.crop)] if face.crop is not None else []
-    pictures += [(str(number + 1), candidate.image) for number, candidate in enumerate(face.candidates)]
-    for kind, picture in pictures:
+    pictures = [("before", face.cut_out)] if face.cut_out is not None else []
+    pictures += [(str(number + 1), partial(one.load, "image")) for number, one in enumerate(face.candidates)]
+    for kind, load in pictures:
         path = folder / f"{name}-face{face.n}-{kind}.png"
-        write_atomically(path, encode(picture))
+        write_atomically(path, encode(load()))
         yield path
 
 

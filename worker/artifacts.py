@@ -17,22 +17,23 @@ from core.storage.base import BlobRef, BlobStore, read_blob, write_blob
 from worker.fence import fenced
 from worker.held import HeldJob
 from worker.patience import Patience
+from worker.recent import Recent
 
 RESUME_PREFIX = "resume-"
 
 
 class JobArtifacts:
-    """What the stages of one job made. What went through here stays in memory until it is discarded or released.
+    """What the stages of one job made. What went through here last stays in memory until it is discarded or released.
 
     Resume states do not: they are as large as three copies of the weights, and read once.
     """
 
-    def __init__(self, held: HeldJob, store: BlobStore, patience: Patience) -> None:
-        """Look at what earlier attempts left, and write only while the attempt is ours."""
+    def __init__(self, held: HeldJob, store: BlobStore, patience: Patience, recent: Recent) -> None:
+        """Look at what earlier attempts left, and write only while the attempt is ours; `recent` is the whole run's."""
         self._held = held
         self._store = store
         self._patience = patience
-        self._kept: dict[tuple[str, str, str], bytes] = {}
+        self._recent = recent
 
     def get(self, stage: str, item: str, input_hash: str) -> bytes | None:
         """See `ArtifactStore.get`.
@@ -42,8 +43,9 @@ class JobArtifacts:
             StorageError: the bytes cannot be read, now or ever.
         """
         key = (stage, item, input_hash)
-        if key in self._kept or not self._held.open:
-            return self._kept.get(key)
+        kept = self._recent.get((self._held.id, *key))
+        if kept is not None or not self._held.open:
+            return kept
         ref = self._patience.read(self._held, lambda session: self._ref(session, key))
         if ref is None:
             return None
@@ -70,18 +72,18 @@ class JobArtifacts:
     def discard(self, stage: str, item: str, input_hash: str) -> None:
         """See `ArtifactStore.discard`; errors as for `put`. Of a job that has ended, only the memory of this run."""
         key = (stage, item, input_hash)
-        self._kept.pop(key, None)
+        self._recent.drop((self._held.id, *key))
         if self._held.open:
             self._patience.write(self._held, lambda session: self._drop(session, key))
 
     def remember(self, key: tuple[str, str, str], data: bytes) -> None:
-        """Keep an artifact for the rest of this run, whatever becomes of the job."""
+        """Keep an artifact for the stages that follow; of a job that has ended, to the end of the run."""
         if not key[0].startswith(RESUME_PREFIX):
-            self._kept[key] = data
+            self._recent.put((self._held.id, *key), data, stored=self._held.open)
 
     def release(self) -> None:
         """Forget what this run keeps in memory: the job's result was taken."""
-        self._kept.clear()
+        self._recent.drop_job(self._held.id)
 
     def _ref(self, session: Session, key: tuple[str, str, str]) -> BlobRef | None:
         row = session.get(StageOutput, (self._held.id, *key))

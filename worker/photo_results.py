@@ -83,7 +83,7 @@ def keep_photo(result: PhotoResult, photo: bytes, job: Job, subjects: Mapping[st
     picture_format = _picture_format(job.options.get("format"))
     faces, candidates = [], []
     for face in result.faces:
-        crop = None if face.crop is None else kept(encode(face.crop))
+        crop = None if face.cut_out is None else kept(encode(face.cut_out()))
         layer = layered.get(face.n)
         faces.append(_entry(face, job, subjects, crop) | {"layers": None if layer is None else layer.as_json()})
         for number, candidate in enumerate(face.candidates):
@@ -131,8 +131,9 @@ def _picture_format(wanted: str | None) -> PictureFormat:
 def _candidate(
     face: int, number: int, candidate: Candidate, picture_format: PictureFormat, keep: Keep
 ) -> dict[str, Any]:
-    image, native = keep(encode(candidate.image, picture_format)), keep(encode(candidate.native))
-    height, width = candidate.image.shape[:2]
+    picture = candidate.image
+    image, native = keep(encode(picture, picture_format)), keep(encode(candidate.native))
+    height, width = picture.shape[:2]
     return {
         "face": face,
         "number": number,

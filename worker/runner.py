@@ -41,6 +41,7 @@ from worker.heartbeat import Heartbeat
 from worker.held import HeldJob
 from worker.inputs import Inputs
 from worker.patience import AWAY, Patience
+from worker.recent import Recent
 from worker.recognised import name_used
 from worker.results import Results
 from worker.watchdog import Watchdog
@@ -208,7 +209,8 @@ class Runner:
         return build_recipe(held.job.recipe), self._gpu.prior(held.job.prior_sha256)
 
     def _group(self, members: Sequence[HeldJob]) -> Group:
-        return Group(members, lambda held: JobArtifacts(held, self._store, self._patience), self._endings)
+        recent = Recent()
+        return Group(members, lambda held: JobArtifacts(held, self._store, self._patience, recent), self._endings)
 
     def _ports(self, group: Group, progress: GroupProgress) -> Ports:
         cancel = GroupCancel(group, self._heartbeat, self._drain, self._watchdog, self._drop_cancelled)

@@ -1,7 +1,7 @@
 """What somebody asks of the pipeline, and what they get."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -138,17 +138,25 @@ class RestoreRequest:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One restored face.
+    """One restored face. Its pictures are read where they are asked for: of many faces memory holds one.
 
     Attributes:
-        image: what to show, [S, S, 3] uint8.
-        native: the prior's own output, [R, R, 3] uint8.
         scores: name → number, see core.pipeline.quality.
+        load: reads its picture of a kind, "image" or "native", from what the stages stored.
     """
 
-    image: np.ndarray
-    native: np.ndarray
     scores: dict[str, float]
+    load: Callable[[str], np.ndarray] = field(repr=False)
+
+    @property
+    def image(self) -> np.ndarray:
+        """What to show, [S, S, 3] uint8."""
+        return self.load("image")
+
+    @property
+    def native(self) -> np.ndarray:
+        """The prior's own output, [R, R, 3] uint8."""
+        return self.load("native")
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +179,7 @@ class FaceResult:
         proposal: whom it is likest to, where faces are recognised: a checkpoint's id and how sure that is, 0 … 1.
         identity: of the face as it was to the subject's references, where there are some.
         seed: of the grain that is added in the photo.
-        crop: the aligned face as it was, [S, S, 3] uint8; None if there is none.
+        cut_out: reads the aligned face as it was; None if there is none.
         candidates: best first: likest to the references, or, without any, to the face as it was. Empty where it was not
             restored.
         selected: the candidate that the photo shows, or "original"; None where there is nothing to choose from.
@@ -191,10 +199,15 @@ class FaceResult:
     proposal: tuple[str, float] | None = None
     identity: float | None = None
     seed: int = 0
-    crop: np.ndarray | None = None
+    cut_out: Callable[[], np.ndarray] | None = None
     candidates: tuple[Candidate, ...] = ()
     selected: int | Literal["original"] | None = None
     error: HeirloomError | None = None
+
+    @property
+    def crop(self) -> np.ndarray | None:
+        """The aligned face as it was, [S, S, 3] uint8, read anew each time; None if there is none."""
+        return None if self.cut_out is None else self.cut_out()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """From what the stages of a photo made to what became of it."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
 
 from core.domain.errors import HeirloomError, IdentityLostError, LooksCleanError
 from core.domain.face import FaceVerdict
@@ -40,9 +43,9 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
     identity = noise_steps = None
     selected: int | None = None
     if verdict is None:
-        arrays, values = unpack(context.output("composite", face_item(index, face.n)))
+        _, values = unpack(context.output("composite", face_item(index, face.n)))
         for place, numbers in enumerate(values["scores"]):
-            candidates.append(Candidate(arrays[f"image-{place}"], arrays[f"native-{place}"], numbers))
+            candidates.append(Candidate(numbers, partial(_picture, context, face_item(index, face.n), place)))
         verdict = FaceVerdict.KEEP_ORIGINAL if values["keep_original"] else FaceVerdict.RESTORED
         identity, selected = values["identity"], 0
         noise_steps = photo.noise_steps.get(face.n, numbers_of(face, request, context.recipe).noise_steps)
@@ -63,11 +66,16 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         proposal=None if face.n not in photo.proposals else photo.proposals[face.n][:2],
         identity=identity,
         seed=grain_seed(context, index, face.n) if cut_out else 0,
-        crop=context.crop(index, face.n) if cut_out else None,
+        cut_out=partial(context.crop, index, face.n) if cut_out else None,
         candidates=tuple(candidates),
         selected="original" if verdict is FaceVerdict.KEEP_ORIGINAL else selected,
         error=failed or face.error,
     )
+
+
+def _picture(context: Context, item: str, place: int, kind: str) -> np.ndarray:
+    picture: np.ndarray = unpack(context.output("composite", item))[0][f"{kind}-{place}"]
+    return picture
 
 
 def _warnings(faces: Sequence[FaceResult]) -> Iterator[HeirloomError]:

@@ -6,6 +6,7 @@ from core.storage.base import BlobRef
 from tests.benches import OWNER, portraits, tiny_recipe
 from worker.artifacts import JobArtifacts
 from worker.patience import Patience
+from worker.recent import Recent
 
 KEY = ("align", "photo-0", "a" * 64)
 
@@ -21,7 +22,8 @@ def held(bench, worker):
 @pytest.fixture
 def artifacts(bench, worker, held):
     """Makes the job's store anew, as the next attempt would."""
-    return lambda: JobArtifacts(held, bench.store, Patience(bench.database, 60.0, worker.drain, worker.watchdog))
+    patience = Patience(bench.database, 60.0, worker.drain, worker.watchdog)
+    return lambda recent=None: JobArtifacts(held, bench.store, patience, recent or Recent())
 
 
 def rows(bench, held):
@@ -39,6 +41,15 @@ def test_a_second_put_replaces_the_first(bench, held, artifacts):
     artifacts().put(*KEY, b"two")
     assert artifacts().get(*KEY) == b"two"
     assert len(rows(bench, held)) == 1
+
+
+def test_what_memory_has_no_room_for_is_read_from_the_store_again(artifacts):
+    recent = Recent(most_bytes=8)
+    store = artifacts(recent)
+    for n in range(3):
+        store.put("align", f"photo-{n}", "a" * 64, b"crop %d" % n)
+    assert recent.size_bytes == 6
+    assert [store.get("align", f"photo-{n}", "a" * 64) for n in range(3)] == [b"crop 0", b"crop 1", b"crop 2"]
 
 
 def test_what_was_discarded_is_gone(bench, held, artifacts):

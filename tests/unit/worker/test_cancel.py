@@ -9,6 +9,7 @@ from worker.artifacts import JobArtifacts
 from worker.endings import Endings
 from worker.groups import Group, GroupCancel
 from worker.patience import Patience
+from worker.recent import Recent
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def held(bench, worker):
 def cancel(bench, worker, held):
     patience = Patience(bench.database, 60.0, worker.drain, worker.watchdog)
     endings = Endings(patience, dict)
-    group = Group([held], lambda one: JobArtifacts(one, bench.store, patience), endings)
+    group = Group([held], lambda one: JobArtifacts(one, bench.store, patience, Recent()), endings)
     return GroupCancel(group, worker.heartbeat, worker.drain, worker.watchdog, lambda: None)
 
 

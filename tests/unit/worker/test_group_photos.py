@@ -120,7 +120,8 @@ def test_the_checkpoints_of_many_faces_are_never_there_together_neither_stored_n
         put(self, stage, *rest)
         with bench.database.read() as session:
             stored.append(session.query(StageOutput).filter_by(stage="finetune").count())
-        remembered.append(sum(key[0] == "finetune" for key in self._kept))
+        recent = self._recent
+        remembered.append(sum(key[1] == "finetune" for key in (*recent._kept, *recent._pinned)))
 
     monkeypatch.setattr(JobArtifacts, "put", counted)
     row = done(bench, worker, bench.add_restoration(encode(PAIR), tiny_recipe("generative"), aligned=False))
