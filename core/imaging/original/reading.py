@@ -22,6 +22,7 @@ _FORMATS: dict[str, FileFormat] = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", 
 _OPENED = ("JPEG", "PNG", "WEBP", "TIFF")
 """A phone's MPO is opened as a JPEG; Pillow renames it when it sees the second frame."""
 _MAX_DPI = 65_535
+_RIFF_HEADER_BYTES = 12
 
 
 def read_original(data: bytes, limits: Limits | None = None) -> Original:
@@ -93,7 +94,7 @@ def _read(picture: Image.Image, data: bytes) -> Original:
         xmp=allowed_xmp(_bytes(picture.info.get("xmp"))),
         dpi=_dpi(picture.info.get("dpi")),
         jpeg=jpeg,
-        lossless=file_format in ("png", "tiff") or (file_format == "webp" and b"VP8L" in data[:64]),
+        lossless=file_format in ("png", "tiff") or (file_format == "webp" and _is_lossless_webp(data)),
         colour_chunks=colour_chunks(data) if file_format == "png" else (),
     )
 
@@ -144,6 +145,17 @@ def _dpi(stated: object) -> tuple[float, float] | None:
         return None
     sound = all(math.isfinite(number) and 1 <= number <= _MAX_DPI for number in (across, down))
     return (across, down) if sound else None
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    """Whether the pixels lie in a chunk of the lossless kind; a colour profile of any length may stand before it."""
+    at = _RIFF_HEADER_BYTES
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if name in (b"VP8L", b"VP8 "):
+            return name == b"VP8L"
+        at += 8 + size + size % 2
+    return False
 
 
 def _bytes(value: object) -> bytes:

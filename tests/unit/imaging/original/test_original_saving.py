@@ -46,6 +46,14 @@ def test_every_pixel_of_a_lossless_file_is_kept(kind, dtype, channels):
     assert np.array_equal(read_elsewhere(data), pixels)
 
 
+def test_a_lossless_webp_is_known_behind_its_colour_profile_too():
+    picture, profile = Image.fromarray(noise(3, np.uint8)), wide_profile()
+    original = read_original(saved(picture, "WEBP", lossless=True, icc_profile=profile))
+    assert original.lossless
+    assert np.array_equal(read_elsewhere(save(original).data), np.asarray(picture))
+    assert not read_original(saved(picture, "WEBP", quality=50, icc_profile=profile)).lossless
+
+
 def test_a_lossless_webp_stays_lossless_and_a_lossy_one_does_not_grow():
     picture = Image.fromarray(noise(4, np.uint8))
     lossless = read_original(saved(picture, "WEBP", lossless=True, exact=True))
