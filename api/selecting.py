@@ -10,7 +10,7 @@ from api.schemas.restored import RestorationOut
 from core.domain.errors import OverloadedError
 from core.imaging.intake import decode_photo
 from core.imaging.layer_files import layer_files
-from core.imaging.recompose import FaceLayer, OutputWish, Recomposed, RestoredFace, recompose
+from core.imaging.recompose import FaceLayer, KeptFace, OutputWish, Recomposed, RestoredFace, recompose
 from core.services import selection
 from core.services.faces import Choice
 from core.services.layers import stored_layer
@@ -54,14 +54,15 @@ def _put_together(call: Call, wanted: Selection) -> PutTogether | None:
         )
         for face in wanted.faces
     ]
+    kept = [KeptFace(np.asarray(face["quad"], np.float64), _points(face.get("outline"))) for face in wanted.kept]
     options = wanted.output
     output = OutputWish(options["format"], options["keep_metadata"], options["colour"], options["native"])
     data = read_blob(store, wanted.original)
-    made = cast(Recomposed, pool.run(recompose, data, faces, output, limits))
+    made = cast(Recomposed, pool.run(recompose, data, faces, output, limits, kept))
     ref = write_blob(store, call.owner_id, made.saved.data)
     layers = {}
     if options["layers"]:
-        for layer in cast(tuple[FaceLayer, ...], pool.run(layer_files, data, faces, output, limits)):
+        for layer in cast(tuple[FaceLayer, ...], pool.run(layer_files, data, faces, output, limits, kept)):
             layers[wanted.faces[layer.face].entry["n"]] = stored_layer(store, call.owner_id, layer)
     return PutTogether(ref, made.saved.media_type, made.width, made.height, layers)
 

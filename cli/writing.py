@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cli.errors import error_as_json
 from cli.targets import Targets
 from core.domain.errors import BadInputError, HeirloomError
-from core.domain.face import FaceVerdict
+from core.domain.face import LEFT_ALONE, FaceVerdict
 from core.imaging.files import write_atomically
 from core.imaging.intake import encode
-from core.imaging.recompose import OutputWish, RestoredFace, layers, recompose
+from core.imaging.recompose import KeptFace, OutputWish, RestoredFace, layers, recompose
 
 if TYPE_CHECKING:
     from core.pipeline.request import FaceResult, PhotoResult
@@ -64,12 +64,17 @@ def _photo(data: bytes, result: "PhotoResult", number: int, wish: OutputWish) ->
     """The photo with every face's candidate of that rank; the first is what the run made."""
     if number == 0 and result.photo is not None:
         return result.photo.data
-    return recompose(data, _restored(result, number), wish).saved.data
+    return recompose(data, _restored(result, number), wish, kept=_kept(result)).saved.data
 
 
 def _restored(result: "PhotoResult", number: int) -> list[RestoredFace]:
     faces = [face for face in result.faces if face.verdict is FaceVerdict.RESTORED]
     return [RestoredFace(face.quad, face.outline, face.candidates[number].native, face.seed) for face in faces]
+
+
+def _kept(result: "PhotoResult") -> list[KeptFace]:
+    faces = [face for face in result.faces if face.verdict in LEFT_ALONE]
+    return [KeptFace(face.quad, face.outline) for face in faces if face.quad is not None]
 
 
 def _write_pictures(face: "FaceResult", folder: Path, name: str) -> Iterator[Path]:
@@ -85,7 +90,7 @@ def _write_layers(
     data: bytes, result: "PhotoResult", folder: Path, name: str, wish: OutputWish
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     numbers = [face.n for face in result.faces if face.verdict is FaceVerdict.RESTORED]
-    for layer in layers(data, _restored(result, 0), wish):
+    for layer in layers(data, _restored(result, 0), wish, kept=_kept(result)):
         n = numbers[layer.face]
         about: dict[str, Any] = {"left": layer.left, "top": layer.top}
         for kind, picture in (("crop", layer.crop), ("mask", layer.mask), ("result", layer.result)):

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from core.db.tables import CandidateRow, Job, Restoration
-from core.domain.face import FaceVerdict
+from core.domain.face import LEFT_ALONE, FaceVerdict
 from core.imaging.intake import encode
-from core.imaging.recompose import OutputWish, RestoredFace, layers
+from core.imaging.recompose import KeptFace, OutputWish, RestoredFace, layers
 from core.pipeline.request import Candidate, FaceResult, PhotoResult
 from core.services.layers import StoredLayer
 from core.services.problems import as_problem
@@ -186,9 +186,14 @@ def _keep_layers(result: PhotoResult, photo: bytes, job: Job, keep: Keep) -> dic
         RestoredFace(face.quad, face.outline, face.candidates[int(face.selected or 0)].native, face.seed)
         for face in shown
     ]
+    kept = [
+        KeptFace(face.quad, face.outline)
+        for face in result.faces
+        if face.verdict in LEFT_ALONE and face.quad is not None
+    ]
     options = job.options
     wish = OutputWish(options.get("format"), options["keep_metadata"], options["colour"], bool(options["native"]))
     return {
         shown[layer.face].n: StoredLayer(layer.left, layer.top, keep(layer.crop), keep(layer.mask), keep(layer.result))
-        for layer in layers(photo, faces, wish)
+        for layer in layers(photo, faces, wish, kept=kept)
     }

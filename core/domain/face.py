@@ -35,6 +35,10 @@ class FaceVerdict(StrEnum):
     """It could not be restored: its error says why."""
 
 
+LEFT_ALONE = frozenset({FaceVerdict.KEEP_ORIGINAL, FaceVerdict.KEPT, FaceVerdict.NOT_THE_SUBJECT})
+"""Of faces that stay as they are on purpose: their pixels are theirs, whatever face beside them is restored."""
+
+
 @dataclass(frozen=True)
 class FaceWish:
     """What is asked of one face; it is named by its number, a box or its eyes.

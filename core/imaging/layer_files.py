@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 from core.imaging.opening import Limits
-from core.imaging.recompose import FaceLayer, OutputWish, RestoredFace, layers
+from core.imaging.recompose import FaceLayer, KeptFace, OutputWish, RestoredFace, layers
 
 
 def layer_files(
-    data: bytes, faces: Sequence[RestoredFace], output: OutputWish, limits: Limits | None = None
+    data: bytes,
+    faces: Sequence[RestoredFace],
+    output: OutputWish,
+    limits: Limits | None = None,
+    kept: Sequence[KeptFace] = (),
 ) -> tuple[FaceLayer, ...]:
     """See `core.imaging.recompose.layers`."""
-    return tuple(layers(data, faces, output, limits))
+    return tuple(layers(data, faces, output, limits, kept))

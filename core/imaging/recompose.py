@@ -1,7 +1,8 @@
 """Restored faces into their photo, from bytes to bytes: the original's depth, space, metadata and format are kept.
 
-A face that is kept as it was is not among the restored ones. Memory grows with one face, not with their number: the
-photo is held as it came and as models see it, and layer after layer is put back.
+A face that is kept as it was is not among the restored ones; it keeps its pixels where one of them overlaps it. Memory
+grows with one face, not with their number: the photo is held as it came and as models see it, and layer after layer is
+put back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,19 @@ class RestoredFace:
     outline: np.ndarray | None
     native: np.ndarray
     seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class KeptFace:
+    """A face that stays as it is beside restored ones.
+
+    Attributes:
+        quad: see `RestoredFace`.
+        outline: see there.
+    """
+
+    quad: np.ndarray
+    outline: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,11 @@ class FaceLayer:
 
 
 def recompose(
-    data: bytes, faces: Sequence[RestoredFace], output: OutputWish, limits: Limits | None = None
+    data: bytes,
+    faces: Sequence[RestoredFace],
+    output: OutputWish,
+    limits: Limits | None = None,
+    kept: Sequence[KeptFace] = (),
 ) -> Recomposed:
     """Put restored faces into a photo and encode it.
 
@@ -105,6 +123,7 @@ def recompose(
         faces: what replaces its faces; without any the photo is encoded anew, and not marked as generated.
         output: see there.
         limits: on what is decoded.
+        kept: faces that stay as they are: what lies nearer to them is theirs.
 
     Raises:
         BadInputError: the photo cannot be read; for an aligned one, it is not square.
@@ -115,14 +134,18 @@ def recompose(
     if whole:
         original = _face_alone(original, whole[0].native, output)
     elif faces:
-        original = _put_layers(original, patches_of(faces, output.colour))
+        original = _put_layers(original, patches_of(faces, output.colour, kept))
     saved = save(original, output.file_format, keep_metadata=output.keep_metadata, generated=bool(faces))
     height, width = original.pixels.shape[:2]
     return Recomposed(saved, width, height)
 
 
 def layers(
-    data: bytes, faces: Sequence[RestoredFace], output: OutputWish, limits: Limits | None = None
+    data: bytes,
+    faces: Sequence[RestoredFace],
+    output: OutputWish,
+    limits: Limits | None = None,
+    kept: Sequence[KeptFace] = (),
 ) -> Iterator[FaceLayer]:
     """The layers that `recompose` lays on the photo, one after the other; arguments as there.
 
@@ -130,7 +153,7 @@ def layers(
     """
     photo = read_original(data, limits).working
     placed = [(number, face) for number, face in enumerate(faces) if face.quad is not None]
-    patches = patches_of([face for _, face in placed], output.colour)
+    patches = patches_of([face for _, face in placed], output.colour, kept)
     for place, (number, _) in enumerate(placed):
         layer = make_layer(photo, patches, place)
         if layer is not None:
@@ -140,15 +163,23 @@ def layers(
             yield FaceLayer(number, window.left, window.top, crop, encode(mask), result)
 
 
-def patches_of(faces: Sequence[RestoredFace], colour: Colour) -> list[Patch]:
-    """Faces with a square, as the compositing takes them."""
+def patches_of(faces: Sequence[RestoredFace], colour: Colour, kept: Sequence[KeptFace] = ()) -> list[Patch]:
+    """Faces with a square, as the compositing takes them: the restored ones, then those that are kept."""
     patches = []
     for face in faces:
         if face.quad is not None:
-            alignment = Alignment(np.asarray(face.quad, dtype=np.float64))
-            outline = outline_of(alignment) if face.outline is None else np.asarray(face.outline, dtype=np.float64)
+            alignment, outline = _place_of(face.quad, face.outline)
             patches.append(Patch(alignment, face.native, outline, face.seed, colour))
+    nothing = np.zeros((1, 1, 3), np.uint8)
+    for one in kept:
+        alignment, outline = _place_of(one.quad, one.outline)
+        patches.append(Patch(alignment, nothing, outline, seed=0, strength=0.0))
     return patches
+
+
+def _place_of(quad: np.ndarray, outline: np.ndarray | None) -> tuple[Alignment, np.ndarray]:
+    alignment = Alignment(np.asarray(quad, dtype=np.float64))
+    return alignment, outline_of(alignment) if outline is None else np.asarray(outline, dtype=np.float64)
 
 
 def face_picture(native: np.ndarray, crop: np.ndarray, grid: float, colour: Colour, *, own_size: bool) -> np.ndarray:

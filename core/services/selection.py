@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.db import files, restorations
 from core.db.blobs import mark_ready
 from core.domain.errors import ConflictError, InvalidRequestError
+from core.domain.face import LEFT_ALONE
 from core.services.faces import Choice, face_of
 from core.services.layers import StoredLayer
 from core.services.restorations import ORIGINAL, Restored, get
@@ -45,6 +46,7 @@ class Selection:
         found: what stood for each face when this was read; None: nothing. The row must still say so afterwards.
         original: the photo as it was sent; None where nothing has to be put together.
         faces: that are restored in it.
+        kept: that stay as they were, and keep their pixels from those: entries of the restoration's row.
         output: format, metadata and colour of the result, layers if wanted.
     """
 
@@ -55,6 +57,7 @@ class Selection:
     found: tuple[Choice | None, ...]
     original: BlobRef | None
     faces: tuple[ChosenFace, ...]
+    kept: tuple[Mapping[str, Any], ...]
     output: Mapping[str, Any]
 
 
@@ -107,6 +110,7 @@ def look(session: Session, owner_id: str, restoration_id: str, face: int, choice
         found=tuple(_selected(row.faces).values()),
         original=_original(session, owner_id, row.file_id) if composed else None,
         faces=_chosen(found, selected) if composed else (),
+        kept=tuple(entry for entry in row.faces if _stays(entry, selected[entry["n"]])) if composed else (),
         output=output_of(row.output),
     )
 
@@ -161,6 +165,13 @@ def _original(session: Session, owner_id: str, file_id: str | None) -> BlobRef:
             "Every candidate can still be fetched; for another photo send it again.",
         )
     return BlobRef(file.owner_id, file.blob_sha256, file.size_bytes)
+
+
+def _stays(entry: Mapping[str, Any], choice: Choice | None) -> bool:
+    """Whether a face is left as it was on purpose; those of which nothing could be made have no say."""
+    if isinstance(choice, int) or entry.get("quad") is None:
+        return False
+    return choice == ORIGINAL or entry.get("verdict") in LEFT_ALONE
 
 
 def _chosen(found: Restored, selected: Mapping[int, Choice | None]) -> tuple[ChosenFace, ...]:

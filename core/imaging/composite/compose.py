@@ -10,8 +10,8 @@ from core.imaging.composite.patch import Patch
 
 def layers_of(photo: np.ndarray, patches: Sequence[Patch]) -> Iterator[Layer]:
     """The layers of a photo's faces, one after the other: memory for one at a time. For arguments see `compose`."""
-    for index in range(len(patches)):
-        layer = make_layer(photo, patches, index)
+    for index, patch in enumerate(patches):
+        layer = make_layer(photo, patches, index) if patch.strength > 0 else None
         if layer is not None:
             yield layer
 
@@ -24,7 +24,7 @@ def compose(photo: np.ndarray, patches: Sequence[Patch]) -> np.ndarray:
 
     Args:
         photo: [H, W, 3] uint8 or uint16; not changed.
-        patches: the restored faces.
+        patches: the restored faces; of strength 0 those that keep their pixels from their neighbours.
 
     Returns:
         A new photo of the same shape and type.

@@ -69,7 +69,8 @@ def weights(patches: Sequence[Patch], index: int, window: Window) -> np.ndarray:
     """How much of a patch each pixel takes: 1 in the face, fading around it, 0 where another face is nearer.
 
     No pixel takes from two patches: where faces overlap, each gives way to the photo along the line on which both are
-    equally deep, earlier ones going first where they lie on each other.
+    equally deep, earlier ones going first where they lie on each other. A face of strength 0, which is left alone,
+    goes before all others.
 
     Args:
         patches: all of the photo.
@@ -87,7 +88,7 @@ def weights(patches: Sequence[Patch], index: int, window: Window) -> np.ndarray:
     weight *= _smoothstep(to_border / _BORDER)
     for other_index, other in enumerate(patches):
         if other_index != index and window.meets(_reach(other)):
-            first = _BETWEEN if index < other_index else -_BETWEEN
+            first = _BETWEEN if index < other_index and other.strength > 0 else -_BETWEEN
             weight *= _smoothstep((depth - depth_in(other, window) + first) / _BETWEEN)
     return np.asarray(weight * np.float32(patch.strength))
 

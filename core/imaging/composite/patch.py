@@ -26,7 +26,8 @@ class Patch:
         outline: [N, 2] float64, convex, in photo pixels: the face without a margin (`outline_of`).
         seed: of the grain that is added.
         colour: whose colours it has, see `core.imaging.colour`.
-        strength: 0 … 1, how much of the restoration is blended in.
+        strength: 0 … 1, how much of the restoration is blended in; 0: the face is left alone, and so are its pixels
+            where another face overlaps it.
         grain: 0 … 1, how much of the missing grain is added.
     """
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from core.diffusion.seeds import derive_seed
-from core.imaging.recompose import OutputWish, RestoredFace, face_picture, recompose
+from core.domain.face import LEFT_ALONE
+from core.imaging.recompose import KeptFace, OutputWish, RestoredFace, face_picture, recompose
 from core.imaging.resize import resize
 from core.imaging.who import identity_to_references
 from core.pipeline.artifacts import pack, unpack
@@ -62,15 +63,24 @@ def _face(call: StageCall, context: Context, request: RestoreRequest) -> bytes:
 
 def _photo(index: int, context: Context, request: RestoreRequest) -> bytes:
     """The photo as it came, with the best candidate of each restored face."""
+    photo = context.photos[index]
     faces = []
-    for face in context.photos[index].restored:
+    left_alone = {n for n, verdict in photo.fates.verdicts.items() if verdict in LEFT_ALONE}
+    for face in photo.restored:
         if (index, face.n) not in context.failed:
             arrays, values = unpack(context.output("composite", face_item(index, face.n)))
-            if not values["keep_original"]:
+            if values["keep_original"]:
+                left_alone.add(face.n)
+            else:
                 seed = grain_seed(context, index, face.n)
                 faces.append(RestoredFace(face.quad, face.outline, arrays["native-0"], seed))
     wish = OutputWish(request.file_format, request.keep_metadata, request.colour, request.native)
-    made = recompose(context.photo("photo", index).data, faces, wish, context.limits)
+    kept = [
+        KeptFace(face.quad, face.outline)
+        for face in photo.found.faces
+        if face.n in left_alone and face.quad is not None
+    ]
+    made = recompose(context.photo("photo", index).data, faces, wish, context.limits, kept)
     about = {
         "file_format": made.saved.file_format,
         "suffix": made.saved.suffix,

@@ -86,6 +86,22 @@ def test_another_candidate_or_the_original_can_stand_for_a_face_and_the_others_s
     assert np.array_equal(first[OUTSIDE], sent[OUTSIDE])
 
 
+@pytest.mark.parametrize("more", [{}, {"verdict": "kept", "selected": None}])
+def test_a_face_that_stays_as_it_was_keeps_its_pixels_from_the_one_beside_it(api, more):
+    path, _ = group(api)
+    with api.database.write() as session:
+        row = session.get_one(Restoration, path.rsplit("/", 1)[1])
+        beside = [[x + 10, y] for x, y in pretend_worker.QUADS[0]]
+        row.faces = [row.faces[0], row.faces[1] | {"quad": beside} | more]
+    sent, theirs = decode_photo(pretend_worker.group_photo()), np.s_[16:48, 30:]
+    choose(api, path, 0, 1)
+    if not more:
+        assert not np.array_equal(image(api, path)[theirs], sent[theirs])
+        choose(api, path, 1, "original")
+    assert np.array_equal(image(api, path)[theirs], sent[theirs])
+    assert not np.array_equal(image(api, path), sent)
+
+
 def test_what_is_put_together_anew_is_of_the_format_that_was_asked_for_and_of_the_photo_s_own_without_a_word(api):
     path, _ = group(api, "jpeg")
     assert choose(api, path, 0, 1)["image"]["media_type"] == "image/jpeg"

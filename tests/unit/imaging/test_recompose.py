@@ -1,6 +1,7 @@
 import io
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +12,7 @@ from core.imaging.composite import outline_of
 from core.imaging.faces import DlibFaceFinder
 from core.imaging.intake import encode
 from core.imaging.original.reading import read_original
-from core.imaging.recompose import OutputWish, RestoredFace, layers, recompose
+from core.imaging.recompose import KeptFace, OutputWish, RestoredFace, layers, recompose
 from core.imaging.resize import resize
 from tests.photo_files import deep_file, read_elsewhere, saved
 
@@ -92,6 +93,25 @@ def test_a_kept_face_is_no_part_of_it(photo, faces):
     second = masked(photo, faces[1:])
     assert np.array_equal(one[second], photo[second])
     assert np.array_equal(one[~second], both[~second])
+
+
+def test_a_kept_face_keeps_its_pixels_where_a_restored_one_overlaps_it(photo, faces):
+    left = min(faces, key=lambda face: face.quad[0][0])
+    shift = 0.3 * np.linalg.norm(left.quad[3] - left.quad[0]) * np.array([1.0, 0.0])
+    kept = KeptFace(left.quad + shift, left.outline + shift)
+    alone, beside = (
+        read_elsewhere(recompose(encode(photo), [left], KEPT, kept=some).saved.data) != photo for some in ((), (kept,))
+    )
+    columns = np.broadcast_to(np.arange(photo.shape[1]) + 0.5, photo.shape[:2])
+    middle = (left.outline + shift / 2).mean(axis=0)
+    theirs = cv2.fillConvexPoly(np.zeros(photo.shape[:2], np.uint8), kept.outline.round().astype(np.int32), 1) > 0
+    theirs &= columns > middle[0] + 2  # beyond the line on which both are equally deep
+    assert alone[theirs].any()
+    assert not beside[theirs].any()
+    ours = columns < middle[0] - 0.1 * shift[0]
+    assert beside[ours].any()
+    (layer,) = layers(encode(photo), [left], KEPT, kept=[kept])
+    assert layer.face == 0
 
 
 def test_without_a_restored_face_the_photo_is_written_as_it_was_and_not_called_generated(photo, faces):

@@ -14,6 +14,7 @@ from core.domain.face import FaceAction, FaceVerdict, FaceWish
 from core.imaging.faces import DlibFaceFinder
 from core.imaging.faces.open import FinderChoice
 from core.imaging.intake import encode
+from core.imaging.recompose import recompose
 from core.imaging.resize import resize
 from core.imaging.who import identity_to_references
 from core.pipeline.artifacts import unpack
@@ -22,7 +23,7 @@ from core.pipeline.plan import plan
 from core.pipeline.ports import MemoryStore, NoProgress, Ports
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
 from core.pipeline.run import run
-from core.pipeline.stages import restore
+from core.pipeline.stages import composite, restore
 from tests.fakes import tiny_prior
 from tests.photo_files import read_elsewhere, saved
 
@@ -126,6 +127,20 @@ def test_what_is_asked_of_single_faces_wins_over_detection(group, pixels, prior,
         inner = np.arange(round(left + 20), round(right - 20))
         assert not np.isin(inner, changed(photo, pixels)).any()
     assert photo.restored is (FaceVerdict.RESTORED in verdicts(photo))
+
+
+def test_a_face_that_is_left_alone_is_said_to_where_the_photo_is_put_together(group, prior, recipe, monkeypatch):
+    seen = []
+
+    def put_together(data, faces, output, limits, kept):
+        seen.append(([face.quad for face in faces], [face.quad for face in kept]))
+        return recompose(data, faces, output, limits, kept)
+
+    monkeypatch.setattr(composite, "recompose", put_together)
+    (photo,) = go(RestoreRequest((replace(group, faces=(FaceWish(index=1),)),)), recipe("direct"), prior).photos
+    ((restored, kept),) = seen
+    assert np.array_equal(restored, [photo.faces[1].quad])
+    assert np.array_equal(kept, [photo.faces[0].quad])
 
 
 def test_a_number_that_no_face_has_is_said_and_the_photo_stays(group, pixels, prior, recipe):
