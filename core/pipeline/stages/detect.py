@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.domain.errors import BadInputError, FaceTooSmallError, HeirloomError
+from core.domain.errors import BadInputError, FaceTooSmallError, HeirloomError, InvalidRequestError
 from core.domain.face import Box, FaceAction, FaceVerdict, FaceWish
 from core.imaging.align import MIN_CROP_PIXELS, Alignment, aligned_crop, alignment_of_box, alignment_of_face
 from core.imaging.composite import outline_of
@@ -55,7 +55,11 @@ def _people(image: np.ndarray, wishes: tuple[FaceWish, ...] | None, finder: Find
     if wishes is None or by_number or others is FaceAction.RESTORE:
         found = finder.find(image)
     faces = [_found(face, by_number.get(number), others) for number, face in enumerate(found)]
-    for _, face in given:
+    for wish, face in given:
+        twice = next((i for i, other in enumerate(faces) if other.named and _is_same(face, other)), None)
+        if twice is not None:
+            faces.append(_unusable(wish, _named_twice(twice)))
+            continue
         # A box around a face that was found is this face: one number, one place.
         same = next((i for i, other in enumerate(faces) if not other.named and _is_same(face, other)), None)
         if same is None:
@@ -164,6 +168,12 @@ def _aligned(image: np.ndarray, photo: Photo) -> FoundFace:
     except FaceTooSmallError as error:
         return replace(face, verdict=FaceVerdict.TOO_SMALL, reason=(error.message, error.advice))
     return face
+
+
+def _named_twice(number: int) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"This is the face that is named as number {number} already.", "Say once what becomes of a face."
+    )
 
 
 def _unusable(wish: FaceWish, error: HeirloomError) -> FoundFace:

@@ -106,6 +106,10 @@ WISHES = {
         (FaceWish(box=(60.0, 40.0, 200.0, 200.0)), FaceWish(index=1, action=FaceAction.KEEP)),
         ["restored", "kept"],
     ),
+    "one in a box that is named by its number as well": (
+        (FaceWish(index=0, action=FaceAction.KEEP), FaceWish(box=(60.0, 40.0, 200.0, 200.0))),
+        ["kept", "kept", "failed"],
+    ),
     "eyes alone": ((FaceWish(eyes=((100.0, 100.0), (150.0, 100.0))),), ["restored"]),
     "eyes too near": ((FaceWish(eyes=((100.0, 100.0), (108.0, 100.0))),), ["too_small"]),
     "a box outside": ((FaceWish(box=(900.0, 0.0, 990.0, 90.0)), FaceWish(eyes=((100.0, 100.0), (150.0, 100.0)))), None),
