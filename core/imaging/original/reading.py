@@ -23,6 +23,10 @@ _OPENED = ("JPEG", "PNG", "WEBP", "TIFF")
 """A phone's MPO is opened as a JPEG; Pillow renames it when it sees the second frame."""
 _MAX_DPI = 65_535
 _RIFF_HEADER_BYTES = 12
+_LYING = 5
+"""From this EXIF orientation on, height and width change places."""
+_HALF_ACROSS = 1
+"""Chroma subsampling 4:2:2, as Pillow counts."""
 
 
 def read_original(data: bytes, limits: Limits | None = None) -> Original:
@@ -71,12 +75,12 @@ def _read(picture: Image.Image, data: bytes) -> Original:
     if picture.mode in ("F", "I") or (picture.mode.startswith("I;") and not picture.mode.startswith("I;16")):
         raise UnsupportedFormatError("The photo has 32 bits a channel.", "Save it with 16 bits.")
     file_format = _FORMATS[picture.format or ""]
-    jpeg = _jpeg_encoding(picture) if file_format == "jpeg" else None
     # Decoded by Pillow even where OpenCV's pixels are taken: Pillow notices when a file was cut off. And decoded first,
     # for a PNG's EXIF may stand behind its pixels; only a TIFF's is out of reach afterwards.
     if file_format != "tiff":
         picture.load()
     exif, orientation = exif_of(picture), orientation_of(picture)
+    jpeg = _jpeg_encoding(picture, lying=orientation >= _LYING) if file_format == "jpeg" else None
     picture.load()
     profile = picture.info.get("icc_profile")
     if is_deep(picture, data):
@@ -125,11 +129,16 @@ def _to_srgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))  # no profile, or a broken one: the plain formula
 
 
-def _jpeg_encoding(picture: Image.Image) -> JpegEncoding | None:
+def _jpeg_encoding(picture: Image.Image, *, lying: bool) -> JpegEncoding | None:
+    """How it was compressed; turned as its pixels are, where height and width change places."""
     tables = getattr(picture, "quantization", None)
     if not tables:
         return None
+    if lying:
+        tables = {key: np.reshape(table, (8, 8)).T.ravel() for key, table in tables.items()}
     subsampling = JpegImagePlugin.get_sampling(picture)
+    if lying and subsampling == _HALF_ACROSS:
+        subsampling = 0  # half down cannot be asked for: better nothing is thrown away than the other half
     return JpegEncoding(
         # Baseline JPEG has 8 bits for each number; tables that use more were made by nothing that takes photos.
         tuple(tuple(min(255, int(number)) for number in tables[key]) for key in sorted(tables)),

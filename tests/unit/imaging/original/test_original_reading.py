@@ -85,9 +85,13 @@ def test_a_jpeg_is_turned_by_its_exif_and_says_how_it_was_compressed():
     )
     original = read_original(data)
     assert original.pixels.shape == (60, 40, 3)
-    assert (original.jpeg.subsampling, original.jpeg.progressive) == (1, True)
+    # Half across has become half down, which Pillow cannot write: nothing of the colour is thrown away instead.
+    assert (original.jpeg.subsampling, original.jpeg.progressive) == (0, True)
     with Image.open(io.BytesIO(data)) as source:
-        assert {n: list(table) for n, table in enumerate(original.jpeg.tables)} == source.quantization
+        stored = [np.reshape(table, (8, 8)) for table in source.quantization.values()]
+    assert all(
+        np.array_equal(np.reshape(table, (8, 8)), of.T) for table, of in zip(original.jpeg.tables, stored, strict=True)
+    )
 
 
 def test_the_first_frame_of_a_phone_s_mpo_is_read():

@@ -127,3 +127,17 @@ def test_heic_is_refused_with_advice_where_it_cannot_be_written(monkeypatch):
     monkeypatch.setattr(heic, "available", lambda: False)
     with pytest.raises(UnsupportedFormatError, match="Ask for JPEG"):
         save(Original(noise(3, np.uint8), "heic"))
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_a_jpeg_that_lay_on_its_side_loses_no_more_than_an_upright_one(orientation, subsampling, portrait):
+    across = [8 + 6 * (number % 8) + number // 8 for number in range(64)]  # coarser across than down
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(
+        Image.fromarray(portrait[:192, :224]), "JPEG", qtables=[across, across], subsampling=subsampling, exif=exif
+    )
+    original = read_original(data)
+    after = read_original(save(original).data)
+    assert np.abs(after.pixels.astype(int) - original.pixels).mean() < 0.8
