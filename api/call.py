@@ -1,5 +1,6 @@
 """One request: who calls, the service's parts, and the transactions in which a route does its work."""
 
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.guard import Guard
 from api.service import Service
 from api.waiting import WaitingResponse, wanted_seconds
-from core.db import jobs, queue
+from core.db import jobs, queue, usage
 from core.db.refused import WritesRefusedError
 from core.db.session import now_of
 from core.db.tables import Job
@@ -126,7 +127,7 @@ class Call:
         """Demand that so many more jobs may be queued.
 
         Raises:
-            QuotaExceededError: the caller would have more jobs than they may.
+            QuotaExceededError: the caller would have more jobs than they may, or had enough computed today.
             OverloadedError: the queue would be longer than it may be.
         """
         terms = self.service.terms
@@ -137,9 +138,23 @@ class Call:
                 f"You have {there:,} jobs queued or running, and {terms.max_open_jobs:,} are the most.",
                 "Wait until some have ended, or cancel some.",
             )
+        self._check_compute(session)
         if queue.depth(session) + coming > terms.max_queued_jobs:
             self._come_back(session)
             raise OverloadedError("The queue is full.", "Send the request again later.")
+
+    def _check_compute(self, session: Session) -> None:
+        most = self.service.terms.max_compute_seconds
+        if not most:
+            return
+        now = now_of(session)
+        used = usage.of_today(session, self.owner_id, now)
+        if used >= most:
+            self._request.state.retry_after_seconds = math.ceil(usage.until_tomorrow(now).total_seconds())
+            raise QuotaExceededError(
+                f"Workers have computed {used:,.0f} seconds for you today, and {most:,} are the most.",
+                "Come back after midnight (UTC); what you have queued is still done.",
+            )
 
     def refuse(self, refusal: HeirloomError) -> None:
         """Refuse a request for which there is no room; one whose Idempotency-Key is known may need none.

@@ -32,6 +32,7 @@ def terms_of(settings: Settings) -> Terms:
         worker_life=settings.lease,
         max_open_jobs=settings.max_open_jobs_per_owner,
         max_queued_jobs=settings.max_queued_jobs,
+        max_compute_seconds=settings.max_compute_seconds_per_owner,
     )
 
 

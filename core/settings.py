@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     """With so many jobs queued, new ones are answered 503."""
     max_open_jobs_per_owner: Annotated[int, Field(ge=1)] = 1_000
     """With so many queued or running jobs of its own, an owner is answered 429."""
+    max_compute_seconds_per_owner: Annotated[int, Field(ge=0)] = 0
+    """Once workers have computed so many seconds for an owner on one day (UTC), new jobs are answered 429 until
+    midnight; what is queued is still done. 0: no limit."""
     min_free_disk_mib: Annotated[int, Field(ge=0)] = 256
     """Where an upload would leave less on the disk of `home`, it is refused."""
     decode_processes: Annotated[int, Field(ge=1, le=64)] = 2

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core import logs
-from core.db import queue, stations
+from core.db import queue, stations, usage
 from core.db.session import now_of
 from core.db.tables import Job
 from core.domain.errors import CancelledError
@@ -85,6 +85,7 @@ class Endings:
             queue.move(session, job, happened, now, run_seconds=held.run_seconds, metrics=measured, **columns)
             if job.status == JobStatus.SUCCEEDED:
                 stations.succeeded(session, held.job.worker_id, now)
+            usage.add(session, job.owner_id, now, job.run_seconds or 0.0)
             return JobStatus(job.status)
 
         status = self._patience.write(held, operation)

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 from core import logs
-from core.db import workers
+from core.db import usage, workers
 from core.db.session import Database, now_of
 from core.services.retention import forget_expired
 from core.services.sweep import sweep
 from core.storage.base import BlobStore
 
 _FORGET_WORKERS_AFTER = timedelta(days=7)
+_FORGET_USAGE_AFTER = timedelta(days=400)
+"""A year can be looked up."""
 _log = logs.get_logger(__name__)
 
 
@@ -28,7 +30,9 @@ class Housekeeping:
             StorageError: the store cannot be reached.
         """
         with self._database.write() as session:
-            workers.forget_before(session, now_of(session) - _FORGET_WORKERS_AFTER)
+            now = now_of(session)
+            workers.forget_before(session, now - _FORGET_WORKERS_AFTER)
+            usage.forget_before(session, now - _FORGET_USAGE_AFTER)
         _log.info("expired", **forget_expired(self._database))
         swept = sweep(self._database, self._store)
         _log.info("swept", blobs=swept.blobs, size_bytes=swept.size_bytes, unfinished=swept.unfinished)

@@ -27,6 +27,7 @@ from core.pipeline.plan import StageCall, plan
 from core.pipeline.ports import Decode, Ports
 from core.pipeline.request import Photo, PhotoResult, TuneRequest
 from core.pipeline.run import run
+from core.priors.devices import is_lost
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe, build_recipe
 from core.storage.base import BlobStore
@@ -119,6 +120,9 @@ class Runner:
             except (CancelledError, DrainedError):
                 self._leave(members, self._endings.drained)
             except Exception as error:  # whatever a job meets is its own end, not the worker's
+                if is_lost(error):  # but a device that is gone would be the end of every job of the queue
+                    self._watchdog.give_up()
+                    raise
                 if len(members) > 1 and not isinstance(error, AWAY):
                     _log.warning("run_apart", error=error, exc_info=error)
                     return False

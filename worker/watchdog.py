@@ -64,6 +64,11 @@ class Watchdog:
         """Whether there is work, and no step of it for too long."""
         return self._working and self._clock() - self._last_step > self.stall_seconds
 
+    def give_up(self) -> None:
+        """End the process: its device answers no more, and every job that it took would fail by that."""
+        _log.error("device_lost")
+        self._on_stall()
+
     def _watch(self) -> None:
         while not self._stop.wait(min(1.0, self.stall_seconds / 4)):
             if self.stalled:

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["system"], route_class=GuardedRoute)
 def system(call: CallDep) -> Response:
     """The queue, the workers, the limits."""
     with call.read() as session:
-        found = overview(session, call.service.terms)
+        found = overview(session, call.owner_id, call.service.terms)
         return call.answer(session, SystemOut.of(call.service.version, call.service.settings, found))
 
 

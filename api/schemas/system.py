@@ -81,6 +81,14 @@ class LimitsOut(Answered):
     max_album_bytes: int
     max_wait_seconds: int
     max_open_jobs: int
+    max_compute_seconds: int = Field(description="Of workers' time for you on one day (UTC); 0: no limit.")
+
+
+class UsageOut(Answered):
+    """How much of the limits is yours already."""
+
+    open_jobs: int
+    compute_seconds_today: float
 
 
 class FaceFinderOut(Answered):
@@ -106,6 +114,7 @@ class SystemOut(Answered):
     queue: QueueOut
     workers: list[WorkerOut]
     limits: LimitsOut
+    usage: UsageOut
 
     @classmethod
     def of(cls, version: str, settings: Settings, overview: Overview) -> Self:
@@ -122,6 +131,10 @@ class SystemOut(Answered):
                 max_album_bytes=settings.max_album_mib * MEBIBYTE,
                 max_wait_seconds=settings.max_wait_seconds,
                 max_open_jobs=settings.max_open_jobs_per_owner,
+                max_compute_seconds=settings.max_compute_seconds_per_owner,
+            ),
+            usage=UsageOut(
+                open_jobs=overview.own_open_jobs, compute_seconds_today=round(overview.own_compute_seconds, 1)
             ),
         )
 

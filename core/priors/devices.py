@@ -38,3 +38,12 @@ def autocast_of(precision: str, device: torch.device) -> torch.dtype | None:
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else None
     return torch.bfloat16 if precision == "bf16" else None
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error means that the device itself failed: nothing more can be computed with it in this process."""
+    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or (
+        isinstance(error, RuntimeError) and str(error).startswith("CUDA error")
+    )

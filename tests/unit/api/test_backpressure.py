@@ -5,7 +5,9 @@ import pytest
 
 from api import service
 from api.app import create_app
-from core.db.session import Database
+from core.db import usage
+from core.db.session import Database, now_of
+from core.db.tables import Job
 from core.domain.errors import DiskFullError, OutputUnwritableError
 from core.settings import MEBIBYTE, Settings
 from core.storage.memory import MemoryStore
@@ -85,6 +87,26 @@ def test_one_caller_s_limit_is_not_another_s(sqlite_database, tmp_path):
         api.client.headers.update(api.key("Ada"))
         api.restoration(mode="direct")
         assert api.client.post("/v1/restorations", json={}).status_code == 429
+        api.client.headers.update(api.key("Eve"))
+        api.restoration(mode="direct")
+
+
+def test_whoever_had_enough_computed_today_comes_back_tomorrow(sqlite_database, tmp_path):
+    with served(sqlite_database, tmp_path, require_keys=True, max_compute_seconds_per_owner=60) as api:
+        api.client.headers.update(api.key("Ada"))
+        job = api.restoration(mode="direct")
+        with api.database.write() as session:
+            owner_id = session.get_one(Job, job["id"]).owner_id
+            usage.add(session, owner_id, now_of(session), 59.9)
+        api.restoration(mode="direct")
+        with api.database.write() as session:
+            usage.add(session, owner_id, now_of(session), 0.1)
+        answer = api.client.post("/v1/restorations", json={})
+        assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded")
+        assert 0 < int(answer.headers["retry-after"]) <= 86_400
+        told = api.made("GET", "/v1/system", 200)
+        assert told["usage"] == {"open_jobs": 2, "compute_seconds_today": 60.0}
+        assert told["limits"]["max_compute_seconds"] == 60
         api.client.headers.update(api.key("Eve"))
         api.restoration(mode="direct")
 

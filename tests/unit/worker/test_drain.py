@@ -2,9 +2,11 @@ import threading
 
 import pytest
 
+from core.db import usage
+from core.db.session import now_of
 from core.db.tables import Checkpoint, Job
 from core.domain.errors import LeaseLostError
-from tests.benches import at_step, crops, portraits, tiny_recipe
+from tests.benches import OWNER, at_step, crops, portraits, tiny_recipe
 from worker.drain import Drain
 from worker.endings import Endings
 from worker.held import HeldJob
@@ -56,6 +58,20 @@ def test_a_resumed_tuning_does_not_begin_again(bench, worker, another, album, mo
     assert done[0] > 5
     assert done == list(range(done[0], 31))
     assert bench.outputs(job) == set()
+
+
+def test_what_each_attempt_took_is_counted_for_its_owner_whatever_became_of_it(bench, worker, another, album):
+    def used():
+        with bench.database.read() as session:
+            return usage.of_today(session, OWNER, now_of(session))
+
+    job = album()
+    at_step(worker, 30, worker.stop)
+    worker.loop.run_until_drained()
+    first = used()
+    assert first == pytest.approx(bench.job(job).run_seconds)
+    another.loop.run_until_empty()
+    assert used() == pytest.approx(first + bench.job(job).run_seconds)
 
 
 def test_a_drained_worker_takes_nothing_more(bench, worker):

@@ -1,4 +1,5 @@
 import pytest
+import torch
 from sqlalchemy.exc import OperationalError
 
 from core.domain.errors import (
@@ -12,6 +13,7 @@ from core.domain.errors import (
     PriorUnavailableError,
     StorageError,
 )
+from core.priors.devices import is_lost
 from tests.benches import crops
 from worker.errors import verdict_on
 
@@ -89,3 +91,23 @@ def test_what_nobody_foresaw_ends_the_job_and_not_the_worker(bench, worker, monk
     assert bench.job(first).error["code"] == "internal_error"
     assert "photo.jpg" not in str(bench.job(first).error)
     assert bench.job(second).status == "succeeded"
+
+
+@pytest.mark.parametrize("error", [torch.AcceleratorError("unspecified launch failure"), RuntimeError("CUDA error: x")])
+def test_a_device_that_is_lost_ends_the_worker_and_no_job_for_whose_lease_others_wait(
+    bench, worker, monkeypatch, error
+):
+    ended = []
+    monkeypatch.setattr(worker.watchdog, "_on_stall", lambda: ended.append(1))
+    jobs = [bench.add_restoration(crops(2)[number]) for number in range(2)]
+    broken_once(worker, monkeypatch, error)
+    with pytest.raises(RuntimeError):
+        worker.loop.run_until_empty()
+    assert ended == [1]
+    assert [bench.job(job).status for job in jobs] == ["running", "running"]
+
+
+def test_too_little_memory_is_no_lost_device():
+    assert not is_lost(torch.OutOfMemoryError("CUDA out of memory."))
+    assert not is_lost(RuntimeError("CUDA error: out of memory"))
+    assert not is_lost(ValueError("CUDA error: x"))
