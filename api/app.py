@@ -9,7 +9,19 @@ from api import errors, openapi
 from api.doorbell import CeleryDoorbell
 from api.metrics import Metrics
 from api.middleware import HostGuard, Surroundings
-from api.routers import albums, batches, checkpoints, faces, files, jobs, probes, restorations, subjects, system
+from api.routers import (
+    albums,
+    batches,
+    checkpoints,
+    faces,
+    files,
+    jobs,
+    probes,
+    restorations,
+    subjects,
+    system,
+    webhooks,
+)
 from api.service import Service
 from core.db.session import Database
 from core.priors.licence import check_licence
@@ -18,7 +30,7 @@ from core.settings import Settings, read_settings
 from core.storage.base import BlobStore
 from core.storage.open import open_store
 
-ROUTERS = (jobs, files, restorations, batches, faces, subjects, albums, checkpoints, system, probes)
+ROUTERS = (jobs, files, restorations, batches, faces, subjects, albums, checkpoints, webhooks, system, probes)
 """In this order a path is compared with theirs: what is asked for most comes first."""
 
 

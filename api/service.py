@@ -22,6 +22,7 @@ from core.services.terms import Terms
 from core.services.uploads import UploadLimits
 from core.settings import MEBIBYTE, Settings
 from core.storage.base import BlobStore
+from core.webhooks.guard import AddressGuard
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -67,6 +68,7 @@ class Service:
         self.finder = FinderChoice(self.settings.face_finder, self.settings.yunet_model)
         self.image_limits = Limits(max_bytes=self.limits.photo_bytes)
         self.forecaster = Forecaster(self.terms.worker_life)
+        self.webhook_guard = AddressGuard(self.settings.webhook_networks)
         self.stopping = threading.Event()
         self.writes = Writes()
         self._offer: Offer | None = None

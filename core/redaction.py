@@ -23,6 +23,7 @@ _PATTERNS = (
     (re.compile(r"(?<=://)[^/\s@]*@"), f"{HIDDEN}@"),  # user and password of a URL
     (re.compile(r"(?i)\bbearer\s+\S+"), f"Bearer {HIDDEN}"),
     (re.compile(r"\bhl_[0-9A-Za-z_-]+"), f"hl_{HIDDEN}"),  # our keys
+    (re.compile(r"\bwhsec_[0-9A-Za-z+/=]+"), f"whsec_{HIDDEN}"),  # what webhooks are signed with
     (re.compile(r"(?i)\b(password|passwd|secret|token|api_?key)(\s*[=:]\s*)\S+"), rf"\1\2{HIDDEN}"),
     # Between quotes a name may have spaces; outside, it ends at one.
     (re.compile(rf"(?i)(['\"])[^'\"\n]*\.(?:{'|'.join(_PICTURES_AND_ARCHIVES)})\1"), f"{HIDDEN}"),

@@ -6,6 +6,7 @@ A setting that is wrong stops the start and says what is wrong. `.env.example` l
 import os
 import secrets
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -115,6 +116,10 @@ class Settings(BaseSettings):
     checkpoint_days: Days = 90
     """How long a checkpoint is kept after its last use, unless it is pinned."""
 
+    webhook_networks: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(default_factory=list)
+    """Networks that webhooks may go to although they are not public, e.g. 10.1.2.0/24, with commas between; there http
+    will do. Empty: none."""
+
     log_format: Literal["console", "json", ""] = ""
     """Empty: `console` when embedded, `json` otherwise."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -134,10 +139,10 @@ class Settings(BaseSettings):
         host_name(host)
         return host
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "webhook_networks", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
-        return [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -12,9 +12,11 @@ from api.app import create_app
 from core.db.session import Database
 from core.services import keys
 from core.services.access import Scope
+from core.services.delivering import collect, note
 from core.settings import Settings
 from core.storage.base import BlobStore
 from core.storage.memory import MemoryStore
+from core.webhooks.outbound import Outcome
 from tests import pretend_worker
 from tests.small_photos import photo, zip_of
 
@@ -77,6 +79,21 @@ class Served:
         job = self.restoration(mode="direct", **body)
         pretend_worker.restore(self.database, self.store, job["id"])
         return job["restoration_id"]
+
+    def endpoint(self, **body: Any) -> dict[str, Any]:
+        """A webhook endpoint, with its secret."""
+        body = {"url": "https://photos.example.org/hook", **body}
+        return self.made("POST", "/v1/webhook-endpoints", 201, json=body)
+
+    def delivered(self) -> tuple[str, str]:
+        """An endpoint that was told of a deleted subject; both ids."""
+        endpoint_id = self.endpoint()["id"]
+        self.made("DELETE", f"/v1/subjects/{self.subject()}", 200)
+        parcels = {parcel.delivery_id: parcel for parcel in collect(self.database)}
+        found = self.made("GET", f"/v1/webhook-endpoints/{endpoint_id}/deliveries", 200)["data"]
+        delivery_id: str = next(one["id"] for one in found if one["type"] == "subject.deleted")
+        note(self.database, parcels[delivery_id], Outcome(204))
+        return endpoint_id, delivery_id
 
     def made(self, method: str, path: str, status: int, **options: Any) -> dict[str, Any]:
         """Call, expect a status, and give the answer."""

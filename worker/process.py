@@ -15,6 +15,8 @@ from core.priors.locate import describe_prior, installed_priors
 from core.settings import Settings, process_name
 from core.storage.base import BlobStore
 from core.storage.open import open_store
+from core.webhooks.guard import AddressGuard
+from core.webhooks.outbound import Outbound
 from worker.drain import Drain
 from worker.gpu import Gpu
 from worker.heartbeat import Heartbeat
@@ -24,10 +26,11 @@ from worker.patience import AWAY, Patience
 from worker.presence import Presence
 from worker.reaper import Reaper
 from worker.runner import Runner
+from worker.sender import Sender
 from worker.watchdog import Watchdog
 
-_POOL = 4
-"""Connections: the loop, the heartbeat, the reaper and one to spare."""
+_POOL = 5
+"""Connections: the loop, the heartbeat, the reaper, the sender and one to spare."""
 _PAUSE_SECONDS = 2.0
 _log = logs.get_logger(__name__)
 
@@ -77,6 +80,7 @@ class WorkerProcess:
         claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
         self.loop = Loop(self._database, claim, self.runner.run, self.drain, settings.poll_seconds)
         self.reaper = Reaper(self._database, settings.lease, settings.reap_seconds, Housekeeping(self._database, blobs))
+        self.sender = Sender(self._database, Outbound(AddressGuard(settings.webhook_networks)))
 
     def __enter__(self) -> Self:
         """Register, and start the threads."""
@@ -84,12 +88,13 @@ class WorkerProcess:
         self.heartbeat.start()
         self.watchdog.start()
         self.reaper.start()
+        self.sender.start()
         _log.info("worker_started", worker_id=self.presence.id, device=self.gpu.name, precision=self.gpu.precision)
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the threads, and say goodbye."""
-        for thread in (self.reaper, self.watchdog, self.heartbeat):
+        for thread in (self.sender, self.reaper, self.watchdog, self.heartbeat):
             thread.stop()
         try:
             self.presence.gone()

@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from api.schemas.asked_face import FaceIn
 from api.schemas.members import PLAIN, CheckpointId, FileId, Label, Moment, Seed, Sent, SubjectId
+from api.schemas.webhook import WebhookUrl
 from core.domain.errors import InvalidRequestError
 from core.domain.mode import Mode
 from core.domain.subject import Category
@@ -71,6 +72,13 @@ class RestorationOptions(Sent):
         Field(description="preserve: black-and-white and sepia stay so. free: the restoration's own colours."),
     ] = "preserve"
     start_by: Annotated[Moment | None, Field(description="Not begun later than this.")] = None
+    webhook_url: Annotated[
+        WebhookUrl | None,
+        Field(
+            description="An address of yours that is told how this job goes: on the server of one of your webhook "
+            "endpoints (the same scheme, host and port), whose secret signs."
+        ),
+    ] = None
 
     def wanted(self, output: Output) -> Wanted:
         """For the use case.
@@ -95,6 +103,7 @@ class RestorationOptions(Sent):
             colour=self.colour,
             output=output,
             start_by=self.start_by,
+            webhook_url=self.webhook_url,
         )
 
 

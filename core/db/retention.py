@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 
 from core.db.files import left_behind
 from core.db.jobs import needs_checkpoint
-from core.db.tables import Batch, CandidateRow, Checkpoint, File, Job, Restoration, Subject
+from core.db.tables import (
+    Batch,
+    CandidateRow,
+    Checkpoint,
+    File,
+    Job,
+    Restoration,
+    Subject,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 MOST = 500
 
@@ -86,6 +96,22 @@ def jobs(session: Session, now: datetime, most: int = MOST) -> int:
     return len(ids)
 
 
+def deliveries(session: Session, now: datetime, most: int = MOST) -> int:
+    """What was told to callers' servers, or could not be."""
+    ids = list(session.scalars(select(WebhookDelivery.id).where(WebhookDelivery.expires_at <= now).limit(most)))
+    session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(ids)))
+    return len(ids)
+
+
+def former_secrets(session: Session, now: datetime, most: int = MOST) -> int:
+    """Secrets of webhooks that sign no more."""
+    over = select(WebhookEndpoint.id).where(WebhookEndpoint.former_secret_until <= now).limit(most)
+    ids = list(session.scalars(over.with_for_update(skip_locked=True)))
+    nothing = {"former_secret": None, "former_secret_until": None}
+    session.execute(update(WebhookEndpoint).where(WebhookEndpoint.id.in_(ids)).values(**nothing))
+    return len(ids)
+
+
 def _open(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a job that has not ended is among those."""
     return select(Job.id).where(which, Job.finished_at.is_(None)).exists()
@@ -97,6 +123,8 @@ KINDS: dict[str, Callable[[Session, datetime], int]] = {
     "files": files,
     "checkpoints": checkpoints,
     "jobs": jobs,
+    "deliveries": deliveries,
+    "former_secrets": former_secrets,
 }
 """What expires, restorations before the files and jobs that they came from.
 

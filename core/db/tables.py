@@ -13,6 +13,9 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 from core.db.base import ID, SHA256, flag, index, owner, word
 from core.db.base import Base as Base  # with what all tables are registered in
 from core.db.types import BigId
+from core.db.webhook_tables import OutboxMessage as OutboxMessage  # a table like the others
+from core.db.webhook_tables import WebhookDelivery as WebhookDelivery  # as above
+from core.db.webhook_tables import WebhookEndpoint as WebhookEndpoint  # as above
 from core.db.worker_tables import ComputeUse as ComputeUse  # a table like the others
 from core.db.worker_tables import Worker as Worker  # as above
 
@@ -342,15 +345,3 @@ class IdempotencyKey(Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
-class OutboxMessage(Base):
-    """What is to be told to the outside, written in the transaction that makes it true."""
-
-    __tablename__ = "outbox"
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    owner_id: Mapped[str] = mapped_column(ID, ForeignKey("owners.id"))
-    type: Mapped[str] = mapped_column(String(64))
-    payload: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]

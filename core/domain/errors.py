@@ -5,7 +5,7 @@ HeirloomError
 │   ├── UnsupportedFormatError, ImageUnreadableError, ImageTooLargeError
 │   ├── NoFaceDetectedError, FaceTooSmallError, IdentityLostError, LooksCleanError
 │   ├── ArchiveRejectedError, AlbumTooSmallError, AlbumMixedIdentityError
-│   └── InvalidRequestError, InvalidRecipeError
+│   └── InvalidRequestError, InvalidRecipeError, AddressRefusedError
 ├── PriorError               the pretrained model
 │   ├── PriorUnavailableError, PriorUncalibratedError, WeightsRejectedError
 ├── CheckpointError          what tuning made
@@ -149,6 +149,12 @@ class InvalidRecipeError(BadInputError):
     """A number of the recipe is outside its range; raised before anything is loaded."""
 
     code = "invalid_recipe"
+
+
+class AddressRefusedError(BadInputError):
+    """Nothing is sent there: no plain address, or one of a host that is not on the public internet."""
+
+    code = "address_refused"
 
 
 class PriorError(HeirloomError):

@@ -26,6 +26,8 @@ class Prefix(StrEnum):
     BATCH = "bat"
     WORKER = "wkr"
     EVENT = "evt"
+    WEBHOOK_ENDPOINT = "whe"
+    DELIVERY = "whd"
 
 
 def new_id(prefix: Prefix) -> str:

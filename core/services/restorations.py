@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.db import checkpoints as checkpoint_rows
 from core.db import jobs, queue, restorations
+from core.db.outbox import WEBHOOK_OPTION
 from core.db.session import now_of
 from core.db.tables import CandidateRow, Checkpoint, File, Job, Restoration
 from core.domain.errors import InvalidRequestError, NotFoundError, UnsupportedFormatError
@@ -22,7 +23,7 @@ from core.imaging.original import heic
 from core.priors.spec import PriorSpec
 from core.recipes.cost import cost_of
 from core.recipes.schema import Recipe
-from core.services import idempotency
+from core.services import idempotency, webhooks
 from core.services.constraints import Chosen, choose, lock_subjects
 from core.services.offer import Offer
 from core.services.queueing import Order, enqueue
@@ -46,6 +47,7 @@ class Prepared:
         wishes: what is asked of single faces; None: nothing.
         subjects: by checkpoint id, whose it is: all that are used.
         waits_for_job_ids: the jobs that are still making one of those.
+        webhook: who is told how the job goes, beside those who hear of every job.
     """
 
     mode: Mode
@@ -56,6 +58,7 @@ class Prepared:
     wishes: tuple[FaceWish, ...] | None = None
     subjects: Mapping[str, str] = field(default_factory=dict)
     waits_for_job_ids: tuple[str, ...] = ()
+    webhook: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
         NotFoundError: no such subject or checkpoint.
         CheckpointNotReadyError: the personal mode, and no checkpoint is there or being made.
         CheckpointMismatchError: the checkpoint was tuned from another prior.
+        AddressRefusedError: the webhook_url is no plain address.
     """
     mode = _mode_of(wanted)
     if wanted.start_by is not None and wanted.start_by <= now_of(session):
@@ -110,6 +114,7 @@ def prepare(session: Session, owner_id: str, wanted: Wanted, offer: Offer) -> Pr
         wishes=wishes_of(wanted.faces, own) if isinstance(wanted.faces, tuple) else None,
         subjects={one.checkpoint.id: one.checkpoint.subject_id for one in used},
         waits_for_job_ids=tuple(sorted({one.waits_for_job_id for one in used if one.waits_for_job_id is not None})),
+        webhook=None if wanted.webhook_url is None else webhooks.target_of(session, owner_id, wanted.webhook_url),
     )
 
 
@@ -225,6 +230,8 @@ def _order(owner_id: str, restoration_id: str, wanted: Wanted, prepared: Prepare
     }
     if prepared.personal_recipe is not None:
         options["personal_recipe"] = prepared.personal_recipe.model_dump(mode="json")
+    if prepared.webhook is not None:
+        options[WEBHOOK_OPTION] = dict(prepared.webhook)
     if len(prepared.waits_for_job_ids) > 1:
         options["waits_for_job_ids"] = list(prepared.waits_for_job_ids)
     shared = [

@@ -91,6 +91,7 @@ class Wanted:
         colour: whether the photo's own colours stay.
         output: of the whole photo.
         start_by: not begun later than this.
+        webhook_url: of the caller's, told how its job goes.
     """
 
     mode: Mode | None = None
@@ -105,6 +106,7 @@ class Wanted:
     colour: Colour = "preserve"
     output: Output = field(default_factory=Output)
     start_by: datetime | None = None
+    webhook_url: str | None = None
 
     @property
     def names_checkpoint(self) -> bool:

@@ -64,6 +64,7 @@ def _ids(api: Served) -> dict[str, str]:
     report = api.made("GET", f"/v1/subjects/{subject_id}/album", 200)
     failed = api.restoration(mode="direct")["id"]
     pretend_worker.fail(api.database, failed)
+    endpoint_id, delivery_id = api.delivered()
     return {
         "subject_id": subject_id,
         "checkpoint_id": checkpoint_id,
@@ -73,4 +74,6 @@ def _ids(api: Served) -> dict[str, str]:
         "job_id": failed,
         "batch_id": api.made("POST", "/v1/batches", 202, json={"file_ids": [api.file()], "mode": "direct"})["id"],
         "face": "0",
+        "endpoint_id": endpoint_id,
+        "delivery_id": delivery_id,
     }

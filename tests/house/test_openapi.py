@@ -26,10 +26,3 @@ def test_every_operation_says_what_it_answers_when_things_go_wrong():
                 assert {"400", "413", "415"} <= set(answers), (method, path)
             if method == "post":
                 assert {"409", "422"} <= set(answers), (method, path)
-
-
-def test_what_belongs_to_later_parts_is_absent():
-    document_ = document()
-    assert not any("webhook" in path for path in document_["paths"])
-    members = document_["components"]["schemas"]["RestorationIn"]["properties"]
-    assert not {"webhook_url"} & set(members)

@@ -23,6 +23,8 @@ PARAMETERS = {
     "restoration_id": Prefix.RESTORATION,
     "job_id": Prefix.JOB,
     "batch_id": Prefix.BATCH,
+    "endpoint_id": Prefix.WEBHOOK_ENDPOINT,
+    "delivery_id": Prefix.DELIVERY,
 }
 BODIES = {
     ("patch", "/v1/subjects/{subject_id}"): {"json": {"name": "Eve"}},
@@ -33,6 +35,7 @@ BODIES = {
     ("post", "/v1/restorations/{restoration_id}/faces/{face}/selection"): {"json": {"candidate": 0}},
 }
 OPERATIONS = [(method, path) for path, methods in document()["paths"].items() for method in methods if "{" in path]
+LISTS = ("/v1/subjects", "/v1/jobs", "/v1/restorations", "/v1/batches", "/v1/webhook-endpoints")
 NAMED_IN_BODIES = ("file_id", "subject_id", "checkpoint_id")
 
 
@@ -51,6 +54,7 @@ def things(api):
     failed = api.restoration(mode="direct")["id"]
     pretend_worker.fail(api.database, failed)
     report = api.made("GET", f"/v1/subjects/{subject_id}/album", 200)
+    endpoint_id, delivery_id = api.delivered()
     return {
         "subject_id": subject_id,
         "checkpoint_id": checkpoint_id,
@@ -59,6 +63,8 @@ def things(api):
         "restoration_id": api.restored(),
         "job_id": failed,
         "batch_id": a_batch(api),
+        "endpoint_id": endpoint_id,
+        "delivery_id": delivery_id,
     }
 
 
@@ -140,11 +146,8 @@ def test_somebody_else_s_named_in_a_body_is_not_there_either(two):
 
 def test_lists_show_what_is_one_s_own_alone(two):
     api, ids, _, eve = two
-    lists = [
-        path for path in document()["paths"] if path in ("/v1/subjects", "/v1/jobs", "/v1/restorations", "/v1/batches")
-    ]
-    assert len(lists) == 4
-    for path in lists:
+    assert set(LISTS) <= set(document()["paths"])
+    for path in LISTS:
         assert api.client.get(path, headers=eve).json() == {"data": [], "next_cursor": None}
     for path, name in itertools.product(("/v1/jobs", "/v1/restorations"), ("subject_id",)):
         assert api.client.get(path, params={"subject": ids[name]}, headers=eve).json()["data"] == []
@@ -152,5 +155,4 @@ def test_lists_show_what_is_one_s_own_alone(two):
 
 def tally(api, who):
     """How everything stands, so that what must not have moved can be seen not to have."""
-    paths = ("/v1/subjects", "/v1/jobs", "/v1/restorations", "/v1/batches")
-    return [api.client.get(path, headers=who).json() for path in paths]
+    return [api.client.get(path, headers=who).json() for path in LISTS]

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core.db import files
+from core.db.retention import KINDS
 from core.db.session import now_of
 from core.db.tables import AlbumPhoto, Batch, CandidateRow, Checkpoint, File, Job, JobEventRow, Restoration, Subject
 from core.services.retention import forget_expired
@@ -15,7 +16,7 @@ from core.storage.database import DatabaseStore
 from tests import rows
 from tests.rows import put
 
-NOTHING = {"restorations": 0, "batches": 0, "files": 0, "checkpoints": 0, "jobs": 0}
+NOTHING = dict.fromkeys(KINDS, 0)
 DAY = timedelta(days=1)
 
 
