@@ -81,7 +81,8 @@ def drawings(photos: list[Path], output: Path | None) -> list[Path | None]:
         targets = [output]
     else:
         make_folder(output)
-        targets = [output / f"{photo.stem}.png" for photo in photos]
+        stems = [photo.stem for photo in photos]
+        targets = [output / f"{one.stem if stems.count(one.stem) == 1 else one.name}.png" for one in photos]
     originals = {photo.resolve() for photo in photos}
     for target in targets:
         if target.resolve() in originals or targets.count(target) > 1:

@@ -145,7 +145,6 @@ def restore_command(
             checkpoints=named,
             personal_recipe=own,
             category=category.value,
-            fidelity_auto=own_steps,
             colour=colour.value,
             keep_metadata=keep_metadata.value,
             finder=face_finder(),

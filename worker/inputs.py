@@ -93,7 +93,6 @@ class Inputs:
             recognise=found.recognise,
             personal_recipe=None if personal_recipe is None else build_recipe(personal_recipe),
             category=options.get("category", Category.PERSON.value),
-            fidelity_auto=bool(options.get("fidelity_auto")),
             colour=options.get("colour", "preserve"),
             file_format=options.get("format"),
             keep_metadata=options.get("keep_metadata", "all"),

@@ -9,6 +9,7 @@ import numpy as np
 from core.db.tables import CandidateRow, Job, Restoration
 from core.domain.face import LEFT_ALONE, FaceVerdict
 from core.imaging.intake import encode
+from core.imaging.opening import Limits
 from core.imaging.recompose import KeptFace, OutputWish, RestoredFace, layers
 from core.pipeline.request import Candidate, FaceResult, PhotoResult
 from core.services.layers import StoredLayer
@@ -60,7 +61,9 @@ class KeptPhoto:
         return [CandidateRow(restoration_id=row.id, owner_id=row.owner_id, **columns) for columns in self.candidates]
 
 
-def keep_photo(result: PhotoResult, photo: bytes, job: Job, subjects: Mapping[str, str], keep: Keep) -> KeptPhoto:
+def keep_photo(
+    result: PhotoResult, photo: bytes, job: Job, subjects: Mapping[str, str], keep: Keep, limits: Limits
+) -> KeptPhoto:
     """Store what became of a photo.
 
     A photo of which no face was restored is not stored again: nobody is given their own photo as a result.
@@ -71,9 +74,9 @@ def keep_photo(result: PhotoResult, photo: bytes, job: Job, subjects: Mapping[st
         job: whose options say how.
         subjects: by checkpoint id, whose it is; of all that could be used.
         keep: stores.
+        limits: on what is decoded.
     """
-    restored = any(face.candidates for face in result.faces)
-    layered = _keep_layers(result, photo, job, keep) if job.options.get("layers") else {}
+    layered = _keep_layers(result, photo, job, keep, limits) if job.options.get("layers") else {}
     refs: list[BlobRef] = [ref for layer in layered.values() for ref in layer.refs()]
 
     def kept(data: bytes) -> BlobRef:
@@ -89,7 +92,7 @@ def keep_photo(result: PhotoResult, photo: bytes, job: Job, subjects: Mapping[st
         for number, candidate in enumerate(face.candidates):
             candidates.append(_candidate(face.n, number, candidate, picture_format, kept))
     used = {entry["checkpoint_id"] for entry in faces} - {None}
-    saved = result.photo if restored else None
+    saved = result.photo if result.restored else None
     return KeptPhoto(
         image=None if saved is None else kept(saved.data),
         media_type=None if saved is None else saved.media_type,
@@ -114,7 +117,7 @@ def metrics_of(result: PhotoResult) -> dict[str, Any]:
 
     return {
         "scores": best[min(best)],
-        "faces_restored": len(best),
+        "faces_restored": sum(face.verdict is FaceVerdict.RESTORED for face in result.faces),
         "identity": {"before": mean("identity_before"), "after": mean("identity_after")},
         "quality": {
             name: {"before": mean(f"{name}_before"), "after": mean(f"{name}_after")}
@@ -179,7 +182,7 @@ def _listed(points: np.ndarray | None) -> list[list[float]] | None:
     return None if points is None else [[float(x), float(y)] for x, y in points]
 
 
-def _keep_layers(result: PhotoResult, photo: bytes, job: Job, keep: Keep) -> dict[int, StoredLayer]:
+def _keep_layers(result: PhotoResult, photo: bytes, job: Job, keep: Keep, limits: Limits) -> dict[int, StoredLayer]:
     """The layers of the faces that the photo shows restored, by number."""
     shown = [face for face in result.faces if isinstance(face.selected, int)]
     faces = [
@@ -195,5 +198,5 @@ def _keep_layers(result: PhotoResult, photo: bytes, job: Job, keep: Keep) -> dic
     wish = OutputWish(options.get("format"), options["keep_metadata"], options["colour"], bool(options["native"]))
     return {
         shown[layer.face].n: StoredLayer(layer.left, layer.top, keep(layer.crop), keep(layer.mask), keep(layer.result))
-        for layer in layers(photo, faces, wish, kept=kept)
+        for layer in layers(photo, faces, wish, limits, kept)
     }

@@ -10,6 +10,7 @@ from core.db.session import Database
 from core.domain.errors import PriorError
 from core.imaging.decode_pool import DecodePool, process_limits
 from core.imaging.faces.open import FinderChoice
+from core.imaging.opening import Limits
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior, installed_priors
 from core.settings import Settings, process_name
@@ -76,6 +77,7 @@ class WorkerProcess:
             settings.checkpoint_days,
             FinderChoice(settings.face_finder, settings.yunet_model),
             self.decode_pool.working,
+            Limits(max_bytes=settings.max_upload_mib * 2**20),
         )
         claim = queue.Claim(self.presence.id, settings.lease, list(self.priors))
         self.loop = Loop(self._database, claim, self.runner.run, self.drain, settings.poll_seconds)

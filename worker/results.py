@@ -13,6 +13,7 @@ from core.db.tables import CandidateRow, Checkpoint, Job, Subject
 from core.domain.errors import CancelledError, HeirloomError
 from core.domain.job import JobKind, JobStage
 from core.domain.subject import CheckpointStatus
+from core.imaging.opening import Limits
 from core.pipeline.checkpoint import read_info
 from core.pipeline.request import PhotoResult
 from core.storage.base import BlobRef, BlobStore, write_blob
@@ -26,7 +27,13 @@ class Results:
     """Writes results: their bytes first, then the one transaction that names them and ends the job."""
 
     def __init__(
-        self, store: BlobStore, patience: Patience, endings: Endings, photo_days: int, checkpoint_days: int
+        self,
+        store: BlobStore,
+        patience: Patience,
+        endings: Endings,
+        photo_days: int,
+        checkpoint_days: int,
+        limits: Limits,
     ) -> None:
         """Bind.
 
@@ -36,7 +43,9 @@ class Results:
             endings: ends the jobs.
             photo_days: how long results are kept.
             checkpoint_days: how long a checkpoint is kept after its last use.
+            limits: on what is decoded.
         """
+        self._limits = limits
         self._store = store
         self._patience = patience
         self._endings = endings
@@ -55,7 +64,7 @@ class Results:
             LeaseLostError: the job is not ours any more.
         """
         held.progressed(JobStage.STORE, 0, 1)
-        kept = keep_photo(result, photo, held.job, held.subjects, lambda data: self._keep(held, data))
+        kept = keep_photo(result, photo, held.job, held.subjects, lambda data: self._keep(held, data), self._limits)
         held.mentioned_ids = kept.proposed
 
         def write(session: Session, job: Job, now: datetime) -> None:

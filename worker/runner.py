@@ -21,6 +21,7 @@ from core.domain.errors import (
 )
 from core.domain.job import JobKind
 from core.imaging.faces.open import FinderChoice
+from core.imaging.opening import Limits
 from core.imaging.original.reading import working_copy
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.plan import StageCall, plan
@@ -65,9 +66,11 @@ class Runner:
         checkpoint_days: int,
         finder: FinderChoice,
         decode: Decode = working_copy,
+        limits: Limits | None = None,
     ) -> None:
         """Bind the worker's parts."""
         self._decode = decode
+        self._limits = limits or Limits()
         self._gpu = gpu
         self._store = store
         self._patience = patience
@@ -77,7 +80,7 @@ class Runner:
         self._waiting: Sequence[HeldJob] = ()
         self._inputs = Inputs(store, patience, finder)
         self._endings = Endings(patience, gpu.measured)
-        self._results = Results(store, patience, self._endings, photo_days, checkpoint_days)
+        self._results = Results(store, patience, self._endings, photo_days, checkpoint_days, self._limits)
 
     def run(self, members: Sequence[HeldJob]) -> None:
         """Run jobs to their end, or back into the queue; no error of theirs comes out of here.
@@ -218,7 +221,7 @@ class Runner:
 
     def _ports(self, group: Group, progress: GroupProgress) -> Ports:
         cancel = GroupCancel(group, self._heartbeat, self._drain, self._watchdog, self._drop_cancelled)
-        return Ports(progress, cancel, group, self._decode)
+        return Ports(progress, cancel, group, self._decode, self._limits)
 
     def _fail(self, members: Sequence[HeldJob], error: Exception) -> None:
         verdict = verdict_on(error)

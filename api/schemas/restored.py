@@ -148,9 +148,15 @@ class RestorationOut(Answered):
             links=RestorationLinks(
                 self=path,
                 job=f"/v1/jobs/{row.job_id}",
-                image=f"{path}/image" if row.image_sha256 or any(face.selected is not None for face in faces) else None,
+                image=f"{path}/image" if _has_image(row) else None,
             ),
         )
+
+
+def _has_image(row: Restoration) -> bool:
+    """Of the time before photos were put together, the first face's picture was the image."""
+    old = row.width is None and bool(row.faces) and row.faces[0].get("selected") is not None
+    return row.image_sha256 is not None or old
 
 
 def _image(row: Restoration) -> ImageOut | None:

@@ -200,7 +200,8 @@ def face_picture(native: np.ndarray, crop: np.ndarray, grid: float, colour: Colo
 
 def _put_layers(original: Original, patches: Sequence[Patch]) -> Original:
     for layer in layers_of(original.working, patches):
-        original = put_back(original, layer.result, layer.mask, layer.window.top, layer.window.left)
+        edited = layer.placed.clip(0, 255) if original.pixels.dtype == np.uint16 else layer.result
+        original = put_back(original, edited, layer.mask, layer.window.top, layer.window.left)
     return original
 
 

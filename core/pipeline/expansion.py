@@ -75,7 +75,7 @@ def align_calls(
             item, crop = face_item(index, face.n), hash_of("align", photo.sha256, *square)
             call = StageCall("align", (item,), (crop,), (("detect", photo_item(index)),), (index,), faces=(face.n,))
             calls.append(call)
-            if request.fidelity_auto and face.wanted:
+            if numbers_of(face, request, recipe).by_photo and face.wanted:
                 most = numbers_of(face, request, recipe).noise_steps
                 chosen = hash_of(NOISE_STEPS, crop, most, spec.sha256)
                 item, needs = f"{item}-{NOISE_STEPS}", (("align", item),)

@@ -161,7 +161,7 @@ def _photo_calls(request: RestoreRequest, recipe: Recipe, spec: PriorSpec) -> li
     own = request.personal_recipe.digest() if request.personal_recipe else ""
     tuned = [sha256_of(request.checkpoint or b""), *(f"{photo.sha256}:{photo.wanted}" for photo in request.album)]
     tuned += [f"{key}:{request.checkpoint_sha256(key)}" for key in sorted(request.checkpoints)]
-    wanted = (request.candidates, request.native, request.fidelity_auto, request.colour, request.recognise)
+    wanted = (request.candidates, request.native, request.colour, request.recognise)
     written = (request.file_format, request.keep_metadata)
     everything = (numbers.digest(), own, spec.sha256, *tuned, *request.known_hashes, *wanted, *written)
     calls: list[StageCall] = []

@@ -103,3 +103,4 @@ class Ports:
     cancel: Cancel = field(default_factory=NeverCancelled)
     store: ArtifactStore = field(default_factory=MemoryStore)
     decode: Decode = working_copy
+    limits: Limits = field(default_factory=Limits)

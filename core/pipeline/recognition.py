@@ -21,7 +21,10 @@ def recognised(found: FoundFaces, vectors: Mapping[int, np.ndarray], request: Re
         vectors: embeddings of those to be restored, by number.
         request: with references by checkpoint.
     """
-    known = {key: vectors for key, vectors in request.references.items() if key != OWN and key in request.checkpoints}
+    shown = {OWN, *(face.checkpoint_id for face in found.faces if face.named)}  # nobody is in a photo twice
+    known = {
+        key: vectors for key, vectors in request.references.items() if key not in shown and key in request.checkpoints
+    }
     if not request.recognise or not known:
         return {}
     named = {face.n for face in found.faces if face.named}

@@ -89,7 +89,6 @@ class RestoreRequest:
         personal_recipe: for faces that name a checkpoint where the recipe's mode is not personal.
         category: person, cat, dog or other. Only people's faces are found: of others it is a wish's box, or the whole
             picture.
-        fidelity_auto: K is chosen for each face, up to the recipe's.
         colour: whose colours a restored face has, see `core.imaging.colour`.
         file_format: of the result; None: as the photo came.
         keep_metadata: what goes along of EXIF and XMP.
@@ -109,7 +108,6 @@ class RestoreRequest:
     recognise: bool = False
     personal_recipe: Recipe | None = None
     category: str = "person"
-    fidelity_auto: bool = False
     colour: Colour = "preserve"
     file_format: FileFormat | None = None
     keep_metadata: KeepMetadata = "all"

@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from core.domain.errors import HeirloomError, IdentityLostError, LooksCleanError
+from core.domain.errors import BadInputError, HeirloomError, IdentityLostError, LooksCleanError
 from core.domain.face import FaceVerdict
 from core.imaging.original.saving import SavedPhoto
 from core.pipeline.artifacts import unpack
 from core.pipeline.expansion import PhotoFaces, numbers_of
-from core.pipeline.fates import LOOKS_CLEAN
+from core.pipeline.fates import LOOKS_CLEAN, UNLIKE_THE_SUBJECT
 from core.pipeline.fidelity import smallest_noise_steps
 from core.pipeline.found import FoundFace
 from core.pipeline.plan import face_item, photo_item
@@ -50,7 +50,7 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         identity, selected = values["identity"], 0
         noise_steps = photo.noise_steps.get(face.n, numbers_of(face, request, context.recipe).noise_steps)
     notes = photo.fates.notes.get(face.n, ())
-    if request.fidelity_auto and noise_steps == smallest_noise_steps(context.prior):
+    if face.n in photo.noise_steps and noise_steps == smallest_noise_steps(context.prior):
         notes = (*notes, LOOKS_CLEAN)
     return FaceResult(
         n=face.n,
@@ -92,6 +92,11 @@ def _warning(face: FaceResult) -> HeirloomError | None:
     """What a person should know of one face; too small ones are counted elsewhere."""
     if face.verdict is FaceVerdict.FAILED and face.error is not None:
         return type(face.error)(f"Face {face.n} stays as it was: {face.error.message}", face.error.advice)
+    if face.verdict is FaceVerdict.RESTORED and UNLIKE_THE_SUBJECT in face.notes:
+        return BadInputError(
+            f"Face {face.n} was restored as the subject, and is not surely theirs by the album.",
+            "If it shows somebody else, restore it without the subject.",
+        )
     if face.verdict is FaceVerdict.KEEP_ORIGINAL:
         return IdentityLostError(
             f"Face {face.n} stays as it was: restored, it is less like its person than before.",

@@ -68,7 +68,7 @@ def run(
         OutOfMemoryError: the device cannot compute even one picture at a time.
     """
     recipe = carried_out(request, recipe)
-    context = Context(request, recipe, prior, ports, {}, constrain=constrain)
+    context = Context(request, recipe, prior, ports, {}, limits=ports.limits, constrain=constrain)
     _know(calls, context)
     photos: dict[int, PhotoResult] = {}
 

@@ -37,11 +37,11 @@ def photo(session: Session, owner_id: str, restoration_id: str) -> Picture:
     if row.image_sha256 is not None:
         return Picture(BlobRef(owner_id, row.image_sha256, row.image_size_bytes or 0), row.image_media_type or PNG)
     # Of the time before photos were put together: what was selected of the first face was the result.
-    if row.faces and row.faces[0].get("selected") is not None:
+    if row.width is None and row.faces and row.faces[0].get("selected") is not None:
         return face(session, owner_id, restoration_id, row.faces[0]["n"], None)
     raise ConflictError(
-        "Nothing was made of this photo: no face in it could be restored.",
-        "The restoration says why: warnings, and faces[n].error.",
+        "Nothing was made of this photo: no face in it was restored, or it stayed as it was.",
+        "The restoration says why: warnings, faces[n].verdict and error. Candidates can be selected.",
     )
 
 

@@ -223,7 +223,6 @@ def _order(owner_id: str, restoration_id: str, wanted: Wanted, prepared: Prepare
         "candidates": wanted.candidates,
         "category": prepared.category.value,
         "colour": wanted.colour,
-        "fidelity_auto": recipe.restore.by_photo,
         **wanted.output.as_json(),
         "faces": wanted.faces if prepared.wishes is None else [wish.as_json() for wish in prepared.wishes],
         "subject_ids": sorted(set(prepared.subjects.values())),
@@ -263,7 +262,7 @@ def _order(owner_id: str, restoration_id: str, wanted: Wanted, prepared: Prepare
     )
 
 
-_SHARED = ("candidates", "native", "colour", "format", "keep_metadata", "category", "fidelity_auto")
+_SHARED = ("candidates", "native", "colour", "format", "keep_metadata", "category")
 """Options that photos of one batch have in common."""
 
 

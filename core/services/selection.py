@@ -101,7 +101,7 @@ def look(session: Session, owner_id: str, restoration_id: str, face: int, choice
         )
     row = found.restoration
     selected = {entry["n"]: entry.get("selected") for entry in row.faces} | {face: choice}
-    composed = row.image_sha256 is not None and selected != _selected(row.faces)
+    composed = row.width is not None and selected != _selected(row.faces)  # older ones are not put together
     return Selection(
         owner_id=owner_id,
         restoration_id=restoration_id,

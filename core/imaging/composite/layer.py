@@ -28,12 +28,14 @@ class Layer:
     Attributes:
         window: where it lies in the photo.
         mask: [h, w] float32 in [0, 1]; 0 is untouched.
-        result: [h, w, 3] of the photo's type: the restoration there, before it is blended by the mask.
+        placed: [h, w, 3] float32 in grey levels 0 … 255: the restoration there, before it is blended by the mask.
+        result: the same in the photo's type.
         crop: [S, S, 3] of the photo's type: the photo's own square, upright, S pixels as the photo has them.
     """
 
     window: Window
     mask: np.ndarray
+    placed: np.ndarray
     result: np.ndarray
     crop: np.ndarray
 
@@ -86,7 +88,7 @@ def make_layer(photo: np.ndarray, patches: Sequence[Patch], index: int) -> Layer
         placed += (shift - brightness) * edge_of(patch, window)[..., None]
     inside = mask > 0.5 * patch.strength
     placed = add_grain(around, placed, mask == 0, inside, np.random.default_rng(patch.seed), patch.grain)
-    return Layer(window, mask, _quantised(placed, photo.dtype, levels), crop)
+    return Layer(window, mask, placed, _quantised(placed, photo.dtype, levels), crop)
 
 
 def _placed(patch: Patch, around: np.ndarray, crop: np.ndarray, window: Window) -> np.ndarray:

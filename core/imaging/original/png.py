@@ -52,7 +52,12 @@ def write_png(
         colour: what `colour_chunks` found.
     """
     bare = _bare(pixels)
-    before: list[Chunk] = [chunk for chunk in colour if not (profile and chunk[0] == b"sRGB")]  # either one, says PNG
+    before: list[Chunk] = [
+        chunk
+        for chunk in colour
+        if not (profile and chunk[0] == b"sRGB")  # either one, says PNG
+        and not (chunk[0] == b"sBIT" and len(chunk[1]) != pixels.shape[2])  # of channels that are not these
+    ]
     if profile:
         before.append((b"iCCP", b"ICC profile\x00\x00" + zlib.compress(profile)))
     if dpi:

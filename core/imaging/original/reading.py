@@ -87,7 +87,10 @@ def _read(picture: Image.Image, data: bytes) -> Original:
         pixels = read_deep(picture, data)
     else:
         pixels, profile = _eight_bits(picture, profile)
-    pixels, profile = in_usable_space(pixels, profile)
+    own = pixels
+    pixels, profile = in_usable_space(own, profile)
+    # Where the profile was applied, the numbers are others than those that the chunks describe.
+    colour = colour_chunks(data) if file_format == "png" and pixels is own else ()
     if file_format != "tiff":  # of which both decoders apply the orientation themselves
         pixels = turn(pixels, orientation)
     return Original(
@@ -99,7 +102,7 @@ def _read(picture: Image.Image, data: bytes) -> Original:
         dpi=_dpi(picture.info.get("dpi")),
         jpeg=jpeg,
         lossless=file_format in ("png", "tiff") or (file_format == "webp" and _is_lossless_webp(data)),
-        colour_chunks=colour_chunks(data) if file_format == "png" else (),
+        colour_chunks=colour,
     )
 
 

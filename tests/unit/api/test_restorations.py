@@ -14,7 +14,6 @@ PLAIN = {
     "category": "person",
     "colour": "preserve",
     "faces": None,
-    "fidelity_auto": False,
     "format": None,
     "keep_metadata": "all",
     "layers": False,
@@ -96,7 +95,7 @@ def test_fidelity_is_a_dial_over_k(api, fidelity, steps):
 
 
 def test_k_by_the_photo_is_for_each_face_and_refused_where_the_prior_cannot_choose_it(api, monkeypatch):
-    assert row_of(api, api.restoration(mode="direct", fidelity="auto")).options["fidelity_auto"]
+    assert api.restoration(mode="direct", fidelity="auto")["recipe"]["restore"]["by_photo"]
     monkeypatch.setattr("api.service.is_calibrated", lambda *_: False)
     monkeypatch.setattr(api.client.app.state.service, "_offer", None)  # as a service that is started anew
     answer = api.client.post(PATH, json={"input": {"file_id": api.file()}, "mode": "direct", "fidelity": "auto"})

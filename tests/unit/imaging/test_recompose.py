@@ -40,6 +40,16 @@ def redrawn(photo, face, change=lambda crop: 255 - crop // 2):
     return RestoredFace(alignment.quad, outline_of(alignment, face), change(crop), seed=3)
 
 
+def test_a_deep_photo_is_restored_in_more_than_eight_bits(photo, faces):
+    data, before = sent(photo, "png", 16)
+    after = read_elsewhere(recompose(data, faces, KEPT).saved.data)
+    changed = after[(after != before).any(axis=2)].astype(np.int64)
+    # What has eight bits only lies on multiples of 257.
+    assert np.mean(changed % 257 != 0) > 0.9
+    redrawn_far = np.abs(after.astype(int) - before).min(axis=2) > 40 * 257
+    assert np.mean(after[redrawn_far].astype(np.int64) % 257 != 0) > 0.9
+
+
 def masked(photo, faces):
     """Where the layers show: [H, W] bool."""
     touched = np.zeros(photo.shape[:2], bool)

@@ -2,20 +2,15 @@
 
 import io
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.data import astronaut
 
 from core.domain.errors import CancelledError, CheckpointMismatchError
 from core.domain.face import FaceAction, FaceVerdict, FaceWish
-from core.imaging.faces import DlibFaceFinder
-from core.imaging.faces.open import FinderChoice
-from core.imaging.intake import encode
+from core.imaging.intake import Limits
 from core.imaging.recompose import recompose
-from core.imaging.resize import resize
 from core.imaging.who import identity_to_references
 from core.pipeline.artifacts import unpack
 from core.pipeline.folder_store import FolderStore
@@ -27,40 +22,11 @@ from core.pipeline.stages import composite, restore
 from tests.fakes import tiny_prior
 from tests.photo_files import read_elsewhere, saved
 
+pytestmark = pytest.mark.usefixtures("once")
+
 
 def go(request, recipe, prior, ports=None, on_photo=None, **options):
     return run(plan(request, recipe, prior.spec), request, recipe, prior, ports or Ports(), on_photo, **options)
-
-
-class OnceFinder(DlibFaceFinder):
-    """dlib's, which looks at each picture once in all of these tests."""
-
-    seen: ClassVar[dict] = {}
-
-    def find(self, image):
-        key = image.tobytes()
-        if key not in self.seen:
-            self.seen[key] = super().find(image)
-        return self.seen[key]
-
-
-@pytest.fixture(autouse=True)
-def finder(monkeypatch):
-    monkeypatch.setattr(FinderChoice, "open", lambda _: OnceFinder())
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    """The astronaut twice, the second time mirrored and a bit smaller: [256, 480, 3]."""
-    half = np.ascontiguousarray(astronaut()[10:266, 90:346])
-    beside = np.full((256, 224, 3), 120, np.uint8)
-    beside[:224] = resize(half, 224)[:, ::-1]
-    return np.hstack([half, beside])
-
-
-@pytest.fixture(scope="module")
-def group(pixels):
-    return Photo("group.png", encode(pixels))
 
 
 def verdicts(photo):
@@ -154,18 +120,6 @@ def test_a_number_that_no_face_has_is_said_and_the_photo_stays(group, pixels, pr
     assert changed(photo, pixels).size == 0
 
 
-@pytest.fixture(scope="module")
-def checkpoints(aligned):
-    from tests.benches import tiny_recipe
-
-    prior = tiny_prior()
-
-    def tuned(seed):
-        return go(TuneRequest(aligned, seed=seed), tiny_recipe("personal"), prior).checkpoint
-
-    return {"alice": tuned(1), "bob": tuned(2)}
-
-
 def test_each_face_of_a_photo_has_its_own_checkpoint_in_one_run(group, prior, recipe, checkpoints, monkeypatch):
     sizes = []
     whole = restore.restore_batch
@@ -252,6 +206,24 @@ def test_a_single_face_is_restored_in_any_case_and_stays_the_original_where_it_l
     (photo,) = go(stranger, recipe("personal"), prior).photos
     assert "unlike_the_subject" in photo.faces[0].notes
     assert len(photo.faces[0].candidates) == 2
+
+
+def test_a_single_face_that_is_not_surely_the_subject_s_is_restored_as_theirs_and_told_of(
+    aligned, crops, prior, recipe, checkpoints
+):
+    far = vectors_of_aligned(crops[0])[None] + 30 * np.eye(128)[0]
+    (photo,) = go(
+        RestoreRequest(aligned[:1], checkpoints["alice"], references={"": far}), recipe("personal"), prior
+    ).photos
+    assert verdicts(photo) == [FaceVerdict.RESTORED]
+    assert ["not surely theirs" in warning.message for warning in photo.warnings] == [True]
+
+
+def test_a_photo_beyond_the_operator_s_limit_is_refused(group, prior, recipe):
+    limited = Ports(limits=Limits(max_bytes=len(group.data) - 1))
+    (photo,) = go(RestoreRequest((group,)), recipe("direct"), prior, limited).photos
+    assert photo.error is not None
+    assert photo.error.code == "image_too_large"
 
 
 def test_results_are_scored_by_what_no_tuning_saw_and_recognised_by_all(aligned, crops, prior, recipe, checkpoints):
@@ -358,34 +330,3 @@ def test_a_grey_photo_comes_out_grey_and_in_its_own_format_with_its_orientation_
     assert np.array_equal(made[..., 1], made[..., 2])
     for face in photo.faces:
         assert np.ptp(face.candidates[0].image, axis=2).max() == 0
-
-
-def test_with_a_k_of_its_own_each_face_shares_a_batch_with_its_equals(group, prior, recipe, monkeypatch):
-    from core.pipeline.stages import align
-
-    wanted = iter([5, 9, 5, 5])
-    monkeypatch.setattr(align, "choose_noise_steps", lambda *_: next(wanted))
-    calls = []
-    request = RestoreRequest((group, replace(group, seed=4)), fidelity_auto=True)
-    photos = go(request, recipe("direct", batch=8), prior, on_calls=calls.extend).photos
-    assert [[face.noise_steps for face in photo.faces] for photo in photos] == [[5, 9], [5, 5]]
-    batches = [(call.numbers.noise_steps, len(call.items)) for call in calls if call.stage == "restore"]
-    assert batches == [(5, 3), (9, 1)]
-
-
-@pytest.mark.parametrize(
-    ("own", "noted", "warned"), [((5, 9), [True, False], []), ((5, 5), [True, True], ["looks_clean"])]
-)
-def test_a_face_that_looked_clean_is_told_of_and_so_is_a_photo_that_was_hardly_changed(
-    group, prior, recipe, monkeypatch, own, noted, warned
-):
-    from core.pipeline import results
-    from core.pipeline.stages import align
-
-    wanted = iter(own)
-    monkeypatch.setattr(align, "choose_noise_steps", lambda *_: next(wanted))
-    monkeypatch.setattr(results, "smallest_noise_steps", lambda _: 5)
-    (photo,) = go(RestoreRequest((group,), fidelity_auto=True), recipe("direct", batch=8), prior).photos
-    assert ["looks_clean" in face.notes for face in photo.faces] == noted
-    assert [warning.code for warning in photo.warnings] == warned
-    assert all(face.verdict is FaceVerdict.RESTORED for face in photo.faces)

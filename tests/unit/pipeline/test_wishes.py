@@ -63,7 +63,6 @@ def test_heic_that_cannot_be_written_is_refused_at_once(recipe, monkeypatch):
         {"file_format": "png"},
         {"keep_metadata": "none"},
         {"category": "cat"},
-        {"fidelity_auto": True},
         {"photos": (replace(PHOTO, faces=(FaceWish(box=BOX),)),)},
     ],
 )
