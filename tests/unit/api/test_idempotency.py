@@ -113,6 +113,7 @@ def test_every_post_is_done_once(api):
     subject_id, _ = api.tuned()
     file_id, restoration_id = api.file(), api.restored(candidates=2)
     batch_id = api.made("POST", "/v1/batches", 202, json={"file_ids": [file_id], "mode": "direct"})["id"]
+    endpoint_id, delivery_id = api.delivered()
     failed, running = (api.restoration(mode="direct")["id"] for _ in range(2))
     pretend_worker.fail(api.database, failed)
     pretend_worker.claim(api.database, running)
@@ -127,6 +128,9 @@ def test_every_post_is_done_once(api):
         "/v1/batches/{batch_id}/cancel": {},
         "/v1/jobs/{job_id}/cancel": {},
         "/v1/jobs/{job_id}/retry": {},
+        "/v1/webhook-endpoints": {"json": {"url": "https://other.example.org/"}},
+        "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay": {},
+        "/v1/webhook-endpoints/{endpoint_id}/secret": {},
     }
     changing_nothing = {"/v1/faces/detect"}
     posts = {path for path, methods in document()["paths"].items() if "post" in methods}
@@ -134,7 +138,7 @@ def test_every_post_is_done_once(api):
     for path, options in requests.items():
         job_id = running if "cancel" in path else failed
         ids = {"subject_id": subject_id, "restoration_id": restoration_id, "face": 0, "job_id": job_id}
-        ids["batch_id"] = batch_id
+        ids |= {"batch_id": batch_id, "endpoint_id": endpoint_id, "delivery_id": delivery_id}
         headers = {"Idempotency-Key": path}
         first = api.client.post(path.format(**ids), headers=headers, **options)
         jobs, rings = count(api, Job), api.doorbell.rings
