@@ -1,6 +1,6 @@
 """Batches as their owner sees them: restorations that were asked for together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
@@ -73,3 +73,10 @@ def counts(session: Session, owner_id: str, batch_ids: Sequence[str]) -> Mapping
 def delete(session: Session, owner_id: str, batch_id: str) -> None:
     """Forget a batch; of its restorations see `core.db.restorations.delete_some`."""
     session.execute(sql_delete(Batch).where(Batch.owner_id == owner_id, Batch.id == batch_id))
+
+
+def delete_emptied(session: Session, owner_id: str, batch_ids: Collection[str]) -> Sequence[str]:
+    """Forget those among some batches of which no restoration is left; their ids."""
+    left = select(Restoration.id).where(Restoration.batch_id == Batch.id).exists()
+    gone = sql_delete(Batch).where(Batch.owner_id == owner_id, Batch.id.in_(batch_ids), ~left).returning(Batch.id)
+    return session.scalars(gone.execution_options(synchronize_session=False)).all()

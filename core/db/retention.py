@@ -23,6 +23,7 @@ from core.db.tables import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from core.domain.job import ENDED_JOB_LIFE
 
 MOST = 500
 
@@ -112,6 +113,14 @@ def former_secrets(session: Session, now: datetime, most: int = MOST) -> int:
     return len(ids)
 
 
+def tombstones(session: Session, now: datetime, most: int = MOST) -> int:
+    """What is left of deleted subjects, once no job is left that could bring anything of theirs back."""
+    over = (Subject.deleted_at <= now - ENDED_JOB_LIFE, ~_open(Job.owner_id == Subject.owner_id))
+    ids = list(session.scalars(select(Subject.id).where(*over).limit(most)))
+    session.execute(delete(Subject).where(Subject.id.in_(ids)))
+    return len(ids)
+
+
 def _open(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a job that has not ended is among those."""
     return select(Job.id).where(which, Job.finished_at.is_(None)).exists()
@@ -123,6 +132,7 @@ KINDS: dict[str, Callable[[Session, datetime], int]] = {
     "files": files,
     "checkpoints": checkpoints,
     "jobs": jobs,
+    "tombstones": tombstones,
     "deliveries": deliveries,
     "former_secrets": former_secrets,
 }

@@ -108,6 +108,12 @@ class Database:
                 session.expunge_all()
                 session.rollback()
 
+    def empty_journal(self) -> None:
+        """Let SQLite's write-ahead log end, where there is one: it holds pages as they were before a deletion."""
+        if self.is_sqlite:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -169,6 +175,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA secure_delete = ON")  # what was deleted would stand in the file until its place is needed
     if _wal_is_safe(sqlite3.sqlite_version_info):
         cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()

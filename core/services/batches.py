@@ -195,8 +195,7 @@ def delete(session: Session, owner_id: str, batch_id: str) -> None:
     ids = batches.restoration_ids(session, owner_id, batch_id)
     restorations.delete_some(session, owner_id, ids)
     batches.delete(session, owner_id, batch_id)
-    for thing_id in (batch_id, *ids):
-        idempotency.forget_about(session, owner_id, thing_id)
+    idempotency.forget_about(session, owner_id, batch_id, *ids)
 
 
 def _row(session: Session, owner_id: str, batch_id: str) -> Batch:

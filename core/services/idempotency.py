@@ -77,15 +77,18 @@ def keep(session: Session, owner_id: str, key: str, answer: StoredAnswer) -> Non
     idempotency.answer(session, owner_id, key, answer.status, answer.headers, answer.body, expires_at)
 
 
-def forget_about(session: Session, owner_id: str, thing_id: str) -> None:
-    """Forget what was answered about a thing that is deleted in this transaction; nothing is made anew by a repetition.
+def forget_about(session: Session, owner_id: str, *thing_ids: str) -> None:
+    """Forget what was answered about things that are deleted in this transaction; no repetition makes them anew.
 
     Args:
         session: the transaction.
         owner_id: whose.
-        thing_id: in the answers; what it is called there is gone with them.
+        thing_ids: in the answers; what they are called there is gone with them.
     """
-    idempotency.forget_about(session, owner_id, thing_id)
+    if len(thing_ids) == 1:
+        idempotency.forget_about(session, owner_id, thing_ids[0])
+    else:
+        idempotency.forget_about_any(session, owner_id, thing_ids)
 
 
 def release(session: Session, owner_id: str, key: str) -> None:

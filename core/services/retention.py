@@ -16,7 +16,9 @@ def forget_expired(database: Database) -> dict[str, int]:
     """
     with database.write() as session:
         idempotency.delete_expired(session, now_of(session))
-    return {kind: _all_of(database, forget) for kind, forget in retention.KINDS.items()}
+    forgotten = {kind: _all_of(database, forget) for kind, forget in retention.KINDS.items()}
+    database.empty_journal()
+    return forgotten
 
 
 def _all_of(database: Database, forget: Callable[[Session, datetime], int]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.db import albums, checkpoints, files, jobs, outbox, queue, restorations, subjects
+from core.db import albums, batches, checkpoints, files, jobs, outbox, queue, restorations, subjects
 from core.db.session import now_of
 from core.db.tables import Subject
 from core.domain.errors import ConsentMissingError, NotFoundError
@@ -132,7 +132,8 @@ def change(
 def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
     """Forget a subject: album, checkpoints, what workers stored on the way, and every result made with them.
 
-    The answers that were kept for repetitions are emptied, too. Uploads stay, and the receipt names them.
+    The answers that were kept for repetitions are emptied, too, and batches go of which nothing is left. Uploads stay,
+    and the receipt names them.
 
     A tombstone stays, without name or consent: workers check it, so that a job under way cannot bring anything back.
 
@@ -148,9 +149,11 @@ def delete(session: Session, owner_id: str, subject_id: str) -> Receipt:
     results = restorations.of_subject(session, owner_id, subject_id)
     photos = [result.file_id for result in results if result.file_id is not None]
     used = files.used_for(session, owner_id, subject_id, photos)
-    files_gone = restorations.delete_some(session, owner_id, [result.id for result in results])
+    ids, of_batches = [result.id for result in results], {result.batch_id for result in results if result.batch_id}
+    files_gone = restorations.delete_some(session, owner_id, ids)
     restorations.forget_proposals(session, owner_id, subject_id)
-    idempotency.forget_about(session, owner_id, subject_id)
+    emptied = batches.delete_emptied(session, owner_id, of_batches)
+    idempotency.forget_about(session, owner_id, subject_id, *ids, *emptied)
     receipt = Receipt(
         subject_id=subject_id,
         deleted_at=now,

@@ -10,7 +10,7 @@ from core.db.tables import Checkpoint, File, IdempotencyKey, Job, Restoration, S
 from core.services import checkpoints, retrying, subjects
 from tests import pretend_worker
 from tests.served import CONSENT, served
-from tests.small_photos import photo, zip_of
+from tests.small_photos import photo, zip_of, zipped
 
 PERSON = {"name": "Alice Liddell", "category": "person", "consent": CONSENT}
 
@@ -179,3 +179,18 @@ def test_a_checkpoint_that_is_deleted_at_the_same_moment_restores_nothing(postgr
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (404, "/checkpoint_id")
         with postgres_database.read() as session:
             assert session.query(Checkpoint).count() == session.query(Restoration).count() == 0
+
+
+def test_with_a_subject_goes_a_batch_of_which_nothing_is_left_and_what_was_answered_about_it(api):
+    subject_id, _ = api.tuned()
+    sent_zip = {"file": ("a.zip", zipped({"alice.png": photo(1), "alice.jpg": b"no photo"}))}
+    key = {"Idempotency-Key": "batch"}
+    sent = {"files": sent_zip, "data": {"subject_id": subject_id}, "headers": key}
+    batch = api.made("POST", "/v1/batches", 202, **sent)
+    other = api.made("POST", "/v1/batches", 202, files=sent_zip, data={"mode": "direct"})
+    assert b"alice" in kept_answers(api)
+    api.made("DELETE", f"/v1/subjects/{subject_id}", 200)
+    assert api.client.get(f"/v1/batches/{batch['id']}").status_code == 404
+    assert api.made("GET", f"/v1/batches/{other['id']}", 200)["photos"] == 1
+    assert kept_answers(api) == b""
+    assert api.client.post("/v1/batches", **sent).status_code == 409

@@ -5,13 +5,14 @@ import stat
 import threading
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from core.db import session as session_module
 from core.db.session import Database
 from core.db.tables import File, Job, Owner, Subject
 from core.domain.errors import SettingsError
+from migrations.run import upgrade
 from tests import rows
 
 
@@ -176,3 +177,27 @@ def test_a_database_file_can_be_made_where_there_is_none(tmp_path):
         assert session.scalar(text("SELECT 1")) == 1
     database.close()
     assert stat.S_ISREG((tmp_path / "new.db").stat().st_mode)
+
+
+@pytest.mark.parametrize("logged_ahead", [False, True])
+def test_what_was_deleted_is_not_in_sqlite_s_files_either(tmp_path, monkeypatch, logged_ahead):
+    monkeypatch.setattr(session_module, "_wal_is_safe", lambda _: logged_ahead)
+    opened = Database(f"sqlite:///{tmp_path / 'heirloom.db'}")
+    upgrade(f"sqlite:///{tmp_path / 'heirloom.db'}")
+
+    def written():
+        return sum(file.read_bytes().count(b"canary") for file in tmp_path.iterdir())
+
+    with opened.write() as session:
+        session.add_all([rows.file("a" * 64, id="fil_1", name="canary" * 9), rows.file("b" * 64, name="canary" * 40)])
+    assert written() >= 49
+    with opened.write() as session:
+        session.get_one(File, "fil_1").name = ""
+        session.execute(delete(File).where(File.id != "fil_1"))
+    opened.empty_journal()
+    assert written() == 0
+    opened.close()
+
+
+def test_a_server_has_no_journal_of_ours(postgres_database):
+    postgres_database.empty_journal()

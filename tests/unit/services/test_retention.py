@@ -9,6 +9,7 @@ from core.db import files
 from core.db.retention import KINDS
 from core.db.session import now_of
 from core.db.tables import AlbumPhoto, Batch, CandidateRow, Checkpoint, File, Job, JobEventRow, Restoration, Subject
+from core.domain.job import ENDED_JOB_LIFE
 from core.services.retention import forget_expired
 from core.services.sweep import sweep
 from core.storage.base import write_blob
@@ -143,3 +144,20 @@ def test_a_photo_that_came_along_goes_with_the_last_restoration_of_it(database, 
     with database.write() as session:
         session.query(Restoration).one().expires_at = past
     assert forget_expired(database) == NOTHING | {"restorations": 1, "files": 1}
+
+
+def test_a_tombstone_goes_when_no_job_is_left_that_it_could_stop(database, past):
+    with database.write() as session:
+        subject = rows.subject(session)
+        subject.deleted_at = past - ENDED_JOB_LIFE
+        fresh = rows.subject(session)
+        fresh.deleted_at = past
+        subject_id, fresh_id = subject.id, fresh.id
+    job_id = put(database)
+    assert forget_expired(database)["tombstones"] == 0
+    with database.write() as session:
+        session.get_one(Job, job_id).finished_at = past
+    assert forget_expired(database)["tombstones"] == 1
+    with database.read() as session:
+        assert session.get(Subject, subject_id) is None
+        assert session.get(Subject, fresh_id) is not None
