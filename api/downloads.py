@@ -1,6 +1,6 @@
 """Stored bytes as an answer: always to be saved, never to be shown in a page; known by their hash."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from urllib.parse import quote
 
@@ -56,7 +56,7 @@ def small_picture(content: bytes, media_type: str) -> Response:
     return Response(content, 200, headers, media_type)
 
 
-def archive(files: Iterable[tuple[str, Iterator[bytes]]], name: str) -> Response:
+def archive(files: Iterable[tuple[str, Iterable[bytes]]], name: str) -> Response:
     """Several blobs as one zip, written while it is sent.
 
     Args:

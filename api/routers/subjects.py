@@ -1,16 +1,25 @@
 """Subjects: people and animals whose albums constrain the prior."""
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from api.deps import CallDep, Id
-from api.documented import IDENTIFIED, JSON_BODY, POSTED, made, problems
+from api.documented import IDENTIFIED, JSON_BODY, POSTED, Responses, made, problems
+from api.downloads import archive
+from api.exporting import contents_of
 from api.pages import Page
 from api.routing import GuardedRoute
 from api.schemas.subject import ReceiptOut, SubjectChange, SubjectIn, SubjectOut, SubjectPage
 from core.services import subjects
+from core.services.export import files_about
 
 router = APIRouter(prefix="/v1/subjects", tags=["subjects"], route_class=GuardedRoute)
+_EXPORT: Responses = {
+    200: {
+        "description": "A zip",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 @router.post("", status_code=201, responses=made(SubjectOut, "Made") | problems(*JSON_BODY, *POSTED))
@@ -43,6 +52,14 @@ def change(subject_id: Id, body: SubjectChange, call: CallDep) -> Response:
     with call.write() as session:
         values = (body.name, body.category, body.consented())
         return call.answer(session, SubjectOut.of(subjects.change(session, call.owner_id, subject_id, *values)))
+
+
+@router.get("/{subject_id}/export", response_class=StreamingResponse, responses=_EXPORT | problems(*IDENTIFIED))
+def export(subject_id: Id, call: CallDep) -> Response:
+    """Everything that is kept about a subject: `subject.json` with every row, and every file that they name."""
+    with call.service.database.snapshot() as session:
+        files = files_about(session, call.owner_id, subject_id)
+    return archive(contents_of(files, call.service.store), f"{subject_id}.zip")
 
 
 @router.delete("/{subject_id}", response_model=ReceiptOut, responses=problems(*IDENTIFIED))

@@ -42,7 +42,7 @@ def listed(
     query = select(Job).where(Job.owner_id == owner_id).order_by(Job.id.desc()).limit(limit)
     for column, value in ((Job.status, status), (Job.kind, kind)):
         query = query if value is None else query.where(column == value)
-    query = query if subject_id is None else query.where(_of_subject(owner_id, subject_id))
+    query = query if subject_id is None else query.where(of_subject(owner_id, subject_id))
     return session.scalars(query if before_id is None else query.where(Job.id < before_id)).all()
 
 
@@ -73,7 +73,7 @@ def needs_checkpoint(checkpoint_id: object) -> ColumnElement[bool]:
     return Job.restoration_id.in_(named)
 
 
-def _of_subject(owner_id: str, subject_id: str) -> ColumnElement[bool]:
+def of_subject(owner_id: str, subject_id: str) -> ColumnElement[bool]:
     """A subject's own jobs, and restorations that use one of its checkpoints."""
     named = select(RestorationCheckpoint.restoration_id).where(
         RestorationCheckpoint.owner_id == owner_id, RestorationCheckpoint.subject_id == subject_id
@@ -83,13 +83,13 @@ def _of_subject(owner_id: str, subject_id: str) -> ColumnElement[bool]:
 
 def open_of(session: Session, owner_id: str, subject_id: str) -> Sequence[str]:
     """The ids of a subject's jobs that have not ended."""
-    query = select(Job.id).where(Job.owner_id == owner_id, _of_subject(owner_id, subject_id), Job.finished_at.is_(None))
+    query = select(Job.id).where(Job.owner_id == owner_id, of_subject(owner_id, subject_id), Job.finished_at.is_(None))
     return session.scalars(query).all()
 
 
 def forget_outputs(session: Session, owner_id: str, subject_id: str) -> None:
     """Forget what the stages of a subject's jobs made: crops, anchors, states."""
-    theirs = select(Job.id).where(Job.owner_id == owner_id, _of_subject(owner_id, subject_id))
+    theirs = select(Job.id).where(Job.owner_id == owner_id, of_subject(owner_id, subject_id))
     session.execute(
         delete(StageOutput)
         .where(StageOutput.owner_id == owner_id, StageOutput.job_id.in_(theirs))
