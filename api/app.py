@@ -82,7 +82,7 @@ def create_app(
     app.add_middleware(
         HostGuard, allowed_hosts=settings.allowed_hosts, listens_on=settings.host, keyless=not settings.keys_required
     )
-    app.add_middleware(Surroundings, metrics=service.metrics)
+    app.add_middleware(Surroundings, metrics=service.metrics, https=settings.https)
     return app
 
 

@@ -14,6 +14,7 @@ _WORDS = {
     401: "No key, or not one of ours",
     403: "The key does not cover this, or the Host or Origin is refused",
     404: "No such thing, or somebody else's",
+    408: "The body did not come in within its time",
     409: "Things are not as this request needs them",
     413: "The body is too large",
     415: "Not a kind of body that is taken here",
@@ -25,10 +26,10 @@ _WORDS = {
 _RETRY = {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}}
 ALWAYS = (401, 403, 422, 503)
 IDENTIFIED = (404,)
-POSTED = (409, 413)
-JSON_BODY = (400, 413, 415)
-FORM_BODY = (400, 413, 415, 507)
-QUEUED = (404, 409, 413, 429)
+POSTED = (408, 409, 413)
+JSON_BODY = (400, 408, 413, 415)
+FORM_BODY = (400, 408, 413, 415, 507)
+QUEUED = (404, 408, 409, 413, 429)
 
 
 def problems(*statuses: int) -> Responses:

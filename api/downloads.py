@@ -32,7 +32,6 @@ def download(request: Request, call: Call, ref: BlobRef, media_type: str | None,
     headers = {
         "ETag": f'"{ref.sha256}"',
         "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
     }
     if _knows(request.headers.get("if-none-match", ""), ref.sha256):
@@ -52,7 +51,7 @@ def download(request: Request, call: Call, ref: BlobRef, media_type: str | None,
 
 def small_picture(content: bytes, media_type: str) -> Response:
     """A picture that was made here, from memory; other people's proxies do not keep it."""
-    headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "private, no-cache"}
     return Response(content, 200, headers, media_type)
 
 
@@ -70,7 +69,6 @@ def archive(files: Iterable[tuple[str, Iterable[bytes]]], name: str) -> Response
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "private, no-store",
-        "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(chain((next(content),), content), 200, headers, ZIP)
 

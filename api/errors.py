@@ -40,6 +40,7 @@ STATUSES: Mapping[type[HeirloomError], int] = {
     errors.IdempotencyMismatchError: 422,
     errors.ConsentMissingError: 422,
     errors.BodyTooLargeError: 413,
+    errors.RequestTimeoutError: 408,
     errors.QuotaExceededError: 429,
     errors.OverloadedError: 503,
     errors.JobError: 409,

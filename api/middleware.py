@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log lines, its count, and an answer even where nobody foresaw the error."""
+"""What surrounds every request: its id, its headers, its log lines, its count, and an answer whatever goes wrong."""
 
 import logging
 import re
@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.edge.headers import add_missing, always
 from api.errors import problem_response
 from api.metrics import Metrics, method_label
 from core import logs
@@ -26,10 +27,17 @@ _log = logs.get_logger(__name__)
 class Surroundings:
     """The outermost layer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            metrics: where answers are counted.
+            https: see `core.settings.Settings.https`.
+        """
         self._app = app
         self._metrics = metrics
+        self._headers = always(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -47,7 +55,7 @@ class Surroundings:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                add_missing(message["headers"], (*self._headers, (b"x-request-id", request_id.encode())))
             await send(message)
 
         with logs.bound(request_id=request_id), self._metrics.in_flight():

@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from api.edge.limits import ConnectionLimits
+from api.edge.protocol import protocol_factory
 from cli.worker_process import WorkerProcess
 
 LAST_ANSWERS_SECONDS = 10
@@ -25,6 +27,7 @@ def serve(
     worker: WorkerProcess | None,
     begin: Callable[[], None],
     end: Callable[[], None],
+    limits: ConnectionLimits,
 ) -> None:
     """Answer requests until told to stop, then drain the worker.
 
@@ -34,16 +37,10 @@ def serve(
         worker: drained at the end; `begin` may start it.
         begin: called once, when requests are answered.
         end: called once, before the last answers are waited for: those that would go on for long can stop.
+        limits: of each connection.
     """
-    config = uvicorn.Config(
-        app,
-        log_config=None,  # ours is there already
-        access_log=False,  # the API writes a line for each request, with its id
-        server_header=False,
-        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
-    )
     sys.setswitchinterval(_SWITCH_SECONDS)
-    server = _Server(config, worker, begin, end)
+    server = _Server(config_of(app, limits), worker, begin, end)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)  # uvicorn has its own only while it runs; the drain comes after
     try:
@@ -51,6 +48,25 @@ def serve(
     finally:
         if worker is not None:
             worker.stop()
+
+
+def config_of(
+    app: Any,  # noqa: ANN401  # any ASGI application
+    limits: ConnectionLimits,
+) -> uvicorn.Config:
+    """How uvicorn serves an application here."""
+    return uvicorn.Config(
+        app,
+        log_config=None,  # ours is there already
+        access_log=False,  # the API writes a line for each request, with its id
+        server_header=False,
+        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+        http=protocol_factory(limits),  # type: ignore[arg-type]  # uvicorn calls it, and asks no more of it
+        ws="none",
+        proxy_headers=False,  # who a caller is, said by a header: uvicorn would believe it of this whole machine
+        timeout_keep_alive=limits.keep_alive_seconds,  # type: ignore[arg-type]  # the loop's timers take fractions
+        h11_max_incomplete_event_size=limits.header_bytes,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -35,6 +35,7 @@ def serve_command(
 def _serve_on(listener: socket.socket, settings: Settings, *, with_worker: bool) -> None:
     prior = prepare(settings)
     from api.app import from_environment  # here: no other command has to wait for these
+    from api.edge.limits import connection_limits
     from cli.http_server import serve
 
     worker = WorkerProcess("worker", settings.drain_seconds) if settings.embedded and with_worker else None
@@ -45,7 +46,7 @@ def _serve_on(listener: socket.socket, settings: Settings, *, with_worker: bool)
             worker.start()  # after the API answers: loading torch takes the processor for seconds
 
     app = from_environment()
-    serve(app, listener, worker, begin, app.state.service.stopping.set)
+    serve(app, listener, worker, begin, app.state.service.stopping.set, connection_limits(settings))
 
 
 def announce(settings: Settings, listener: socket.socket, prior: PriorSpec) -> None:

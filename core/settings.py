@@ -95,6 +95,23 @@ class Settings(BaseSettings):
     decode_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     """Processor time for one photo there; by the clock three times as much. So long a request waits for its turn."""
 
+    https: bool = False
+    """Callers reach the service by https alone: browsers are told never to try http (HSTS)."""
+    header_seconds: Seconds = 10.0
+    """How long a request's headers may take to come in."""
+    body_stall_seconds: Seconds = 20.0
+    """So long a body may bring nothing, or an answer be left untaken; then the connection is closed."""
+    min_body_kib_per_second: Annotated[int, Field(ge=0)] = 8
+    """A body that comes in more slowly in the mean is given up, `body_stall_seconds` being free. 0: no limit."""
+    keep_alive_seconds: Seconds = 15.0
+    """How long a connection stays open between two requests; longer than a proxy keeps its own."""
+    max_header_kib: Annotated[int, Field(ge=4, le=1024)] = 16
+    """The request line and all headers."""
+    max_connections: Annotated[int, Field(ge=1)] = 800
+    """Open at once to one API process; more are answered 503. The process needs as many open files, and some."""
+    max_connections_per_address: Annotated[int, Field(ge=0)] = 200
+    """Of those, from one address, where keys are needed. 0: no limit."""
+
     lease_seconds: Seconds = 60.0
     """How long a job stays with a worker that was not heard of."""
     heartbeat_seconds: Seconds = 10.0

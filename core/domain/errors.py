@@ -20,7 +20,7 @@ HeirloomError
 │   ├── ConflictError
 │   │   └── CheckpointNotReadyError, JobFinishedError, IdempotencyInFlightError
 │   ├── IdempotencyMismatchError, ConsentMissingError
-│   ├── BodyTooLargeError, QuotaExceededError
+│   ├── BodyTooLargeError, RequestTimeoutError, QuotaExceededError
 │   └── OverloadedError
 │       └── ReadOnlyError
 ├── JobError                 how a job ends that no input is to blame for
@@ -327,8 +327,15 @@ class BodyTooLargeError(RequestError):
     code = "body_too_large"
 
 
+class RequestTimeoutError(RequestError):
+    """The request's headers or its body did not come in within the time for them."""
+
+    code = "request_timeout"
+    retryable = True
+
+
 class QuotaExceededError(RequestError):
-    """This caller has as much running or queued as it may have."""
+    """This caller has as much running or queued as it may have, or asks more often than it may."""
 
     code = "quota_exceeded"
     retryable = True

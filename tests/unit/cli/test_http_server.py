@@ -10,6 +10,7 @@ import pytest
 
 SERVER = """
 import asyncio, sys
+from api.edge.limits import ConnectionLimits
 from cli.http_server import serve
 from cli.listening import open_listener, url_of
 from cli.worker_process import WorkerProcess
@@ -24,7 +25,8 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"here"})
 
 listener = open_listener("127.0.0.1", 0)
-serve(app, listener, None, lambda: print(url_of(listener), flush=True), lambda: print("ending", flush=True))
+begin, end = lambda: print(url_of(listener), flush=True), lambda: print("ending", flush=True)
+serve(app, listener, None, begin, end, ConnectionLimits())
 print("drained", flush=True)
 """
 
