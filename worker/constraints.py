@@ -16,6 +16,8 @@ from core.pipeline.request import OWN
 from core.services.wanted import AUTO
 from core.storage.base import BlobRef
 
+HELD_OUT = "held_out_photo_ids"
+"""Among a checkpoint's scores: later tunings look through the album again, and may hold out others."""
 EMBEDDING_SIZE, EMBEDDING_TYPE = 128, np.dtype("<f4")
 
 
@@ -92,7 +94,10 @@ def constraints_of(session: Session, job: Job) -> Constraints:
         own = [_ready(session, str(checkpoint_id)) for checkpoint_id in sorted(named, key=str)]
     by_key |= {row.id: row for row in own}
     references = {key: _vectors(albums.references(session, *_album(row))) for key, row in by_key.items()}
-    held_out = {key: _vectors(albums.held_out_references(session, *_album(row))) for key, row in by_key.items()}
+    held_out = {
+        key: _vectors(albums.held_out_references(session, *_album(row), row.scores.get(HELD_OUT)))
+        for key, row in by_key.items()
+    }
     if faces == AUTO:  # nobody is recognised by nothing
         own = [row for row in own if len(references[row.id])]
     return Constraints(

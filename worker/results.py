@@ -17,6 +17,7 @@ from core.imaging.opening import Limits
 from core.pipeline.checkpoint import read_info
 from core.pipeline.request import PhotoResult
 from core.storage.base import BlobRef, BlobStore, write_blob
+from worker.constraints import HELD_OUT
 from worker.endings import Endings
 from worker.held import HeldJob
 from worker.patience import Patience
@@ -84,12 +85,13 @@ class Results:
         warnings = [_warning(error) for error in result.warnings]
         self._endings.succeeded(held, write, metrics_of(result), warnings)
 
-    def tuned(self, held: HeldJob, data: bytes) -> None:
+    def tuned(self, held: HeldJob, data: bytes, held_out: Sequence[str]) -> None:
         """An album was tuned on.
 
         Args:
             held: the album's or checkpoint's job.
             data: the subject checkpoint.
+            held_out: ids of the photos that scored it, and were not tuned on.
 
         Raises:
             LeaseLostError: the job is not ours any more.
@@ -105,7 +107,8 @@ class Results:
                 raise CancelledError("The checkpoint of this job was deleted.")
             row.status = CheckpointStatus.READY
             row.blob_sha256, row.size_bytes = ref.sha256, ref.size_bytes
-            row.step, row.scores, row.album_sha256 = info.step, info.scores, info.album_sha256
+            row.step, row.album_sha256 = info.step, info.album_sha256
+            row.scores = {**info.scores, HELD_OUT: list(held_out)}
             row.expires_at = None if row.pinned else now + self._checkpoints_live
             mark_ready(session, ref)
             if job.kind == JobKind.ALBUM or subject.default_checkpoint_id is None:

@@ -210,7 +210,8 @@ class Runner:
         if result.checkpoint is None:
             self._results.curated(held)
         else:
-            self._results.tuned(held, result.checkpoint)
+            photos = result.album.photos if result.album is not None else ()
+            self._results.tuned(held, result.checkpoint, [photo.label for photo in photos if photo.held_out])
 
     def _opened(self, held: HeldJob) -> tuple[Recipe, UNetPrior]:
         return build_recipe(held.job.recipe), self._gpu.prior(held.job.prior_sha256)

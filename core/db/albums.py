@@ -1,6 +1,6 @@
 """The photos of a subject's album, always in one order: as they came, those that came together by their label."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -37,10 +37,20 @@ def references(session: Session, owner_id: str, subject_id: str) -> list[bytes]:
     return [bytes(one) for one in session.scalars(query.order_by(AlbumPhoto.id)) if one is not None]
 
 
-def held_out_references(session: Session, owner_id: str, subject_id: str) -> list[bytes]:
-    """Those of the references that no tuning saw: what a result may be scored by."""
+def held_out_references(
+    session: Session, owner_id: str, subject_id: str, photo_ids: Collection[str] | None
+) -> list[bytes]:
+    """Those of the references that a tuning did not see: what its results may be scored by.
+
+    Args:
+        session: the transaction.
+        owner_id: whose.
+        subject_id: whose album.
+        photo_ids: which were held out of that tuning; None: nobody wrote it down, and the last look decides.
+    """
     query = select(AlbumPhoto.embedding).where(AlbumPhoto.owner_id == owner_id, AlbumPhoto.subject_id == subject_id)
-    query = query.where(AlbumPhoto.status == PhotoStatus.KEPT, AlbumPhoto.held_out.is_(True))
+    unseen = AlbumPhoto.held_out.is_(True) if photo_ids is None else AlbumPhoto.id.in_(photo_ids)
+    query = query.where(AlbumPhoto.status == PhotoStatus.KEPT, unseen)
     query = query.where(AlbumPhoto.embedding.is_not(None))
     return [bytes(one) for one in session.scalars(query.order_by(AlbumPhoto.id)) if one is not None]
 

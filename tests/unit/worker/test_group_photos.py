@@ -191,6 +191,20 @@ def test_all_kept_photos_tell_a_person_and_those_that_no_tuning_saw_score_the_re
         assert constraints_of(session, session.get_one(Job, job.id)).held_out == {}
 
 
+def test_a_result_is_scored_by_what_its_own_tuning_did_not_see_whatever_later_ones_hold_out(bench):
+    subject, checkpoint_id = tuned(bench)
+    photos = bench.add_album(subject, [bytes([number]) for number in range(3)])
+    for number, photo in enumerate(photos):
+        vector = np.full(128, number, "<f4").tobytes()
+        bench.change(AlbumPhoto, photo, status="kept", embedding=vector, held_out=number == 2)
+    bench.change(Checkpoint, checkpoint_id, scores={"held_out_photo_ids": [photos[0]]})
+    job = bench.add_restoration(encode(PAIR))
+    bench.change(Job, job.id, checkpoint_id=checkpoint_id)
+    with bench.database.read() as session:
+        found = constraints_of(session, session.get_one(Job, job.id))
+    assert found.held_out[""][:, 0].tolist() == [0]
+
+
 def recognising(bench):
     return bench.add_restoration(
         encode(PAIR),

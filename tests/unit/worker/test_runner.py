@@ -17,7 +17,7 @@ def image_of(bench, job, number=0):
 
 def test_an_album_becomes_a_checkpoint_and_photos_that_waited_are_restored_with_it(bench, worker):
     subject = bench.add_subject()
-    photos = bench.add_album(subject, portraits(4))
+    photos = bench.add_album(subject, portraits(8))
     album = bench.add_tuning(subject, photos)
     waiting = bench.add_restoration(portraits(1)[0], checkpoint=album, aligned=False, waits=True)
     worker.loop.run_until_empty()
@@ -27,6 +27,8 @@ def test_an_album_becomes_a_checkpoint_and_photos_that_waited_are_restored_with_
     assert read_info(bench.checkpoint_bytes(album)).album_sha256 == checkpoint.album_sha256
     assert bench.row(Subject, subject).default_checkpoint_id == checkpoint.id
     assert {bench.row(AlbumPhoto, photo).status for photo in photos} == {"kept"}
+    held_out = [photo for photo in photos if bench.row(AlbumPhoto, photo).held_out]
+    assert checkpoint.scores["held_out_photo_ids"] == held_out != []
     assert {"align", "curate", "finetune"} <= job.metrics["seconds"].keys()
     assert job.metrics["peak_memory_bytes"] > 0
     assert bench.job(waiting).status == "succeeded"
