@@ -26,6 +26,7 @@ from api.service import Service
 from core.db.session import Database
 from core.priors.licence import check_licence
 from core.services.doorbell import Doorbell, SilentDoorbell
+from core.services.reaping import Reaper
 from core.settings import Settings, read_settings
 from core.storage.base import BlobStore
 from core.storage.open import open_store
@@ -60,7 +61,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        reaper = Reaper(opened, settings.lease, settings.reap_seconds)
+        reaper.start()
         yield
+        reaper.stop()
         service.close()
         if database is None:
             opened.close()

@@ -66,6 +66,10 @@ class Presence:
         with self._database.write() as session:
             workers.seen(session, self.id, self.state, job_ids, self._measure())
 
+    def drains(self) -> None:
+        """It takes nothing more; the next sign of life says so. Safe in a signal's handler."""
+        self.state = "draining"
+
     def gone(self) -> None:
         """It has ended in an orderly way."""
         self.state = "gone"

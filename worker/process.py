@@ -13,6 +13,7 @@ from core.imaging.faces.open import FinderChoice
 from core.imaging.opening import Limits
 from core.priors.licence import check_licence
 from core.priors.locate import describe_prior, installed_priors
+from core.services.reaping import Reaper
 from core.settings import Settings, process_name
 from core.storage.base import BlobStore
 from core.storage.open import open_store
@@ -25,7 +26,6 @@ from worker.housekeeping import Housekeeping
 from worker.loop import Loop
 from worker.patience import AWAY, Patience
 from worker.presence import Presence
-from worker.reaper import Reaper
 from worker.runner import Runner
 from worker.sender import Sender
 from worker.watchdog import Watchdog
@@ -124,6 +124,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Ask for the end: after the step in hand. Safe in a signal's handler."""
+        self.presence.drains()
         self.drain.request()
         self.loop.ring()
 

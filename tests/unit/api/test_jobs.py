@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 
 import pytest
@@ -6,6 +7,7 @@ from core.db.session import now_of
 from core.db.tables import Job, JobEventRow, Worker
 from core.domain.job import JobEvent
 from tests import pretend_worker
+from tests.served import served
 
 
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_about_to_stop(api):
@@ -191,3 +193,18 @@ def test_a_job_whose_prior_no_worker_has_says_why_it_waits(api):
 def test_each_of_several_jobs_in_a_row_has_a_place_of_its_own(api):
     api.client.app.state.service.forecaster.kept_seconds = 3600.0
     assert [api.restoration(mode="direct")["queue_position"] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_a_deadline_passes_and_a_dead_worker_s_job_waits_again_though_no_worker_lives(sqlite_database, tmp_path):
+    with served(sqlite_database, tmp_path / "home", reap_seconds=0.05) as api:
+        late, lost = (api.restoration(mode="direct")["links"]["self"] for _ in range(2))
+        with api.database.write() as session:
+            past = now_of(session) - timedelta(seconds=1)
+            session.get_one(Job, late.rpartition("/")[2]).start_by = past
+        pretend_worker.claim(api.database, lost.rpartition("/")[2], lease_until=past)
+        for path, status in ((late, "expired"), (lost, "queued")):
+            for _ in range(200):
+                if (found := api.made("GET", path, 200))["status"] == status:
+                    break
+                time.sleep(0.02)
+            assert found["status"] == status

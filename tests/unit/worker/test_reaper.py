@@ -5,10 +5,10 @@ import pytest
 
 from core.db.refused import WritesRefusedError
 from core.db.tables import Job, Worker
+from core.services.reaping import FIRST_HOUSEKEEPING_SECONDS, HOUSEKEEPING_SECONDS, Reaper
 from tests.benches import bench_on, crops
 from tests.writes import refuse_writes
 from worker.process import WorkerProcess
-from worker.reaper import FIRST_HOUSEKEEPING_SECONDS, HOUSEKEEPING_SECONDS, Reaper
 
 LEASE = timedelta(seconds=60)
 
@@ -140,6 +140,9 @@ def test_a_worker_is_there_from_its_start_to_its_end(bench):
         row = bench.row(Worker, worker.presence.id)
         assert (row.state, row.precision, row.priors) == ("idle", "fp32", list(worker.priors))
         assert bench.spec.sha256 in row.priors
+        worker.stop()
+        worker.presence.seen([])
+        assert bench.row(Worker, worker.presence.id).state == "draining"
     assert bench.row(Worker, worker.presence.id).state == "gone"
 
 

@@ -1,4 +1,7 @@
-"""A thread that takes back what dead workers hold, and once in a while sweeps: every worker has one, one works."""
+"""A thread that takes back what dead workers hold, and once in a while sweeps: every worker has one, one works.
+
+Every API has one, too: a deadline must pass and a dead worker's job must be seen to wait also while no worker lives.
+"""
 
 import threading
 import time
@@ -19,14 +22,14 @@ _log = logs.get_logger(__name__)
 
 
 class Reaper:
-    """Of one worker."""
+    """Of one process."""
 
     def __init__(
         self,
         database: Database,
         lease: timedelta,
         reap_seconds: float,
-        housekeeping: Callable[[], None],
+        housekeeping: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
