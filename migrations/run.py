@@ -37,9 +37,7 @@ def upgrade(url: str) -> None:
     """
     with _connected(url, make=True) as connection:
         _lock(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config_on(connection), "head")
         connection.commit()
 
 
@@ -55,7 +53,7 @@ def current(url: str) -> str | None:
 
 def newest() -> str:
     """The revision that this version of the program needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = ScriptDirectory.from_config(config_on(None)).get_current_head()
     if head is None:  # only in a broken installation
         raise SettingsError("The installation has no migrations.", "Install Heirloom again.")
     return head
@@ -77,10 +75,12 @@ def check(url: str) -> list[str]:
         return [_line(difference) for difference in compare_metadata(context, Base.metadata)]
 
 
-def _config() -> Config:
+def config_on(connection: Connection | None) -> Config:
+    """Alembic's configuration; with a connection its commands work on that."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
     return config
 
 
