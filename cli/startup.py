@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import logs
 from core.domain.errors import OutputUnwritableError, SettingsError
 from core.imaging.faces.open import FinderChoice
 from core.priors.licence import check_licence
@@ -73,7 +74,8 @@ def prepare_database(settings: Settings) -> None:
 
     Raises:
         OutputUnwritableError: the home cannot be made.
-        SettingsError: the database cannot be reached, or is at another revision.
+        SettingsError: the database cannot be reached, is at an older revision, or a newer version's and not one that
+            this version can work beside; embedded, where nothing runs beside it, any newer version's.
     """
     from migrations import run
 
@@ -83,8 +85,25 @@ def prepare_database(settings: Settings) -> None:
         make_private(settings.home)
         run.upgrade(url)
     at, wanted = run.current(url), run.newest()
-    if at != wanted:
+    if run.is_newer(at):
+        _check_serves(url, str(at))
+    elif at != wanted:
         raise SettingsError(
             f"The database is at revision {at or 'none'}, and this version of Heirloom needs {wanted}.",
             "Run `heirloom db upgrade` once, before the API and the workers start.",
         )
+
+
+def _check_serves(url: str, revision: str) -> None:
+    """Demand that a newer version's database has all that this one reads: so it is while an upgrade rolls on."""
+    from core.db import schema
+    from core.db.session import Database
+
+    with closing(Database(url, pool_size=1)) as database, database.read() as session:
+        lacking = schema.missing(session)
+    if lacking:
+        raise SettingsError(
+            f"A newer version of Heirloom made the database (revision {revision}); {lacking[0]} is not there any more.",
+            "Install that version, or load the backup from before it.",
+        )
+    logs.get_logger(__name__).warning("database_is_newer", revision=revision)

@@ -4,6 +4,7 @@ Works from the installed package: no alembic.ini, and the revisions lie beside t
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,18 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, TextClause, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from core.db.session import Database
 from core.db.tables import Base
 from core.domain.errors import SettingsError
 
 _LOCK = 0x6865_6972_6C6F_6F6D  # "heirloom": Postgres names advisory locks by number
+LOCK_TIMEOUT_SECONDS = 3.0
+_TURNS = 20
+_PAUSE_SECONDS = 1.0
+_BUSY = ("55P03", "40P01")
+"""What Postgres says where a lock was waited for too long, and where two waited for each other."""
 _ADVICE = "See that the server runs and that HEIRLOOM_DATABASE_URL names it, its user and its password rightly."
 
 
@@ -28,17 +34,33 @@ def upgrade(url: str) -> None:
     """Bring the database to the newest schema; nothing happens where it is there already.
 
     All steps are one transaction under a lock: of several processes that start at once one migrates, the others wait.
+    Tables that running processes use are waited for in short turns, so that nobody queues up behind the migration.
 
     Args:
         url: as for `core.db.session.Database`. A SQLite file is made where it is missing, for its owner only.
 
     Raises:
-        SettingsError: the address cannot be read, or nobody answers there.
+        SettingsError: the address cannot be read, nobody answers there, the database is a newer version's, or others
+            keep a table to themselves all the time.
     """
-    with _connected(url, make=True) as connection:
-        _lock(connection)
-        command.upgrade(config_on(connection), "head")
-        connection.commit()
+    for turn in range(_TURNS):
+        if turn:
+            time.sleep(_PAUSE_SECONDS)
+        try:
+            with _connected(url, make=True) as connection:
+                _lock(connection)
+                _refuse_newer(connection)
+                command.upgrade(config_on(connection), "head")
+                connection.commit()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _BUSY:
+                raise
+        else:
+            return
+    raise SettingsError(
+        "Other sessions keep a table to themselves, so that the schema cannot be changed; nothing was.",
+        "End what runs for long, a backup or a report, then run `heirloom db upgrade` again.",
+    )
 
 
 def current(url: str) -> str | None:
@@ -49,6 +71,13 @@ def current(url: str) -> str | None:
     """
     with _connected(url) as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_newer(revision: str | None) -> bool:
+    """Whether a database's revision is one that only a newer version of the program knows."""
+    return revision is not None and revision not in {
+        each.revision for each in ScriptDirectory.from_config(config_on(None)).walk_revisions()
+    }
 
 
 def newest() -> str:
@@ -117,6 +146,17 @@ def _lock(connection: Connection) -> None:
     connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may be migrating a large table
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    # Who waits for a table lets everybody else wait behind: never for long, and then from the beginning.
+    connection.execute(text(f"SET LOCAL lock_timeout = {int(LOCK_TIMEOUT_SECONDS * 1000)}"))
+
+
+def _refuse_newer(connection: Connection) -> None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if is_newer(revision):
+        raise SettingsError(
+            f"The database is at revision {revision}: a newer version of Heirloom than this one made it.",
+            "Install that version again, or load the backup from before it.",
+        )
 
 
 def _comparable(on_sqlite: bool) -> Callable[..., bool]:

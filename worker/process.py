@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Self
 
 from core import logs
-from core.db import queue
+from core.db import queue, schema
 from core.db.session import Database
-from core.domain.errors import PriorError
+from core.domain.errors import PriorError, SettingsError
 from core.imaging.decode_pool import DecodePool, process_limits
 from core.imaging.faces.open import FinderChoice
 from core.imaging.opening import Limits
@@ -85,7 +85,11 @@ class WorkerProcess:
         self.sender = Sender(self._database, Outbound(AddressGuard(settings.webhook_networks)))
 
     def __enter__(self) -> Self:
-        """Register, and start the threads."""
+        """Register, and start the threads.
+
+        Raises:
+            SettingsError: the database is not at this version's schema.
+        """
         self._register()
         self.heartbeat.start()
         self.watchdog.start()
@@ -110,12 +114,22 @@ class WorkerProcess:
         """Wait for the database where it is away: to start again would help nobody."""
         while not self.drain.requested:
             try:
+                self._check_schema()
                 self.presence.register(self.gpu.name, self.gpu.precision, list(self.priors))
             except AWAY as error:
                 _log.warning("waiting_for_database", error=error)
                 time.sleep(min(_PAUSE_SECONDS, self.settings.heartbeat_seconds))
             else:
                 return
+
+    def _check_schema(self) -> None:
+        with self._database.read() as session:
+            lacking = schema.missing(session)
+        if lacking:
+            raise SettingsError(
+                f"The database lacks what this worker needs: {lacking[0]}.",
+                "Run `heirloom db upgrade` of this version, once, before its workers start.",
+            )
 
     def run(self) -> None:
         """Take jobs until `stop` is called."""

@@ -1,11 +1,14 @@
 import os
 import stat
+from contextlib import closing
 
 import pytest
+from sqlalchemy import text
 
 from cli import serve, worker
 from cli.settings import settings_with
 from cli.startup import make_private, open_database, prepare, prepare_database
+from core.db.session import Database
 from core.domain.errors import OutputUnwritableError, PriorUnavailableError, SettingsError
 from core.settings import read_settings
 from migrations import run
@@ -55,11 +58,39 @@ def test_a_home_that_cannot_be_made_says_what_to_set(tmp_path):
         make_private(tmp_path / "file" / "home")
 
 
+def at_revision(revision, *changes):
+    with closing(Database(read_settings().database_address)) as database, database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        for statement in changes:
+            session.execute(text(statement))
+
+
 def test_a_server_s_database_that_is_not_migrated_is_refused(postgres_url, monkeypatch):
     monkeypatch.setenv("HEIRLOOM_DATABASE_URL", postgres_url)
-    with open_database(read_settings()) as database, database.write() as session:
-        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
-    with pytest.raises(SettingsError, match=r"is at revision older.*heirloom db upgrade"):
+    at_revision("0005")
+    with pytest.raises(SettingsError, match=r"is at revision 0005.*heirloom db upgrade"):
+        prepare_database(read_settings())
+
+
+def test_while_an_upgrade_rolls_on_the_version_before_starts_beside_it(postgres_url, monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_DATABASE_URL", postgres_url)
+    at_revision("9999", "ALTER TABLE jobs ADD COLUMN later VARCHAR(8)")
+    prepare_database(read_settings())
+    with pytest.raises(SettingsError, match=r"9999.*newer version"):
+        run.upgrade(postgres_url)
+
+
+def test_a_version_that_is_too_old_for_the_database_is_refused(postgres_url, monkeypatch):
+    monkeypatch.setenv("HEIRLOOM_DATABASE_URL", postgres_url)
+    at_revision("9999", "ALTER TABLE jobs DROP COLUMN run_seconds")
+    with pytest.raises(SettingsError, match=r"revision 9999.*jobs.run_seconds.*Install that version"):
+        prepare_database(read_settings())
+
+
+def test_embedded_nothing_but_the_newer_version_itself_takes_up_its_database(home):
+    prepare_database(read_settings())
+    at_revision("9999")
+    with pytest.raises(SettingsError, match=r"9999.*newer version.*Install that version"):
         prepare_database(read_settings())
 
 

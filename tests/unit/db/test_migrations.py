@@ -2,6 +2,7 @@
 
 import re
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import migrations
 from core.db.session import Database
 from core.db.tables import Base, Owner
 from core.domain.errors import SettingsError
+from migrations import run
 from migrations.run import check, current, newest, upgrade
 from tests.rows import look, put
 
@@ -159,3 +161,24 @@ def test_a_restoration_of_before_formats_counted_shares_no_batch(database, datab
         connection.commit()
     upgrade(database_url)
     assert [look(database, job_id).batch_key for job_id in (restoration, album)] == [None, "k"]
+
+
+def test_a_migration_waits_for_a_table_in_short_turns_so_that_nobody_waits_behind_it(postgres_server, monkeypatch):
+    url = postgres_server.create("in_use")
+    with closing(Database(url)) as database, database.engine.connect() as connection:
+        connection.begin()
+        command.upgrade(run.config_on(connection), "0005")
+        connection.commit()
+        monkeypatch.setattr(run, "LOCK_TIMEOUT_SECONDS", 0.05)
+        monkeypatch.setattr(run, "_TURNS", 2)
+        pauses = []
+        monkeypatch.setattr(run.time, "sleep", pauses.append)
+        with database.write() as session:
+            session.execute(text("SELECT count(*) FROM workers"))  # to read is enough: a column is to come
+            with pytest.raises(SettingsError, match=r"keep a table to themselves.*run `heirloom db upgrade` again"):
+                upgrade(url)
+        assert len(pauses) == 1
+        assert current(url) == "0005"
+        upgrade(url)
+        assert check(url) == []
+    postgres_server.drop("in_use")

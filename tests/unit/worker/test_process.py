@@ -7,7 +7,7 @@ from core.domain.errors import PriorUnavailableError, SettingsError
 from core.priors.locate import describe_prior
 from core.settings import Settings
 from tests.benches import tiny_home
-from worker.process import priors_here
+from worker.process import WorkerProcess, priors_here
 
 
 def test_a_worker_knows_its_own_prior_the_starter_and_what_was_pulled(tmp_path):
@@ -37,3 +37,11 @@ def test_the_bare_loop_says_why_it_cannot_start(tmp_path, monkeypatch):
     assert ended.returncode == 1
     assert "nowhere" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_worker_does_not_begin_on_a_database_that_lacks_what_it_reads(bench):
+    with bench.database.write() as session:
+        session.connection().exec_driver_sql("ALTER TABLE workers DROP COLUMN died_at")
+    worker = WorkerProcess(bench.settings, bench.database, bench.store)
+    with pytest.raises(SettingsError, match=r"workers.died_at.*heirloom db upgrade"):
+        worker.__enter__()
