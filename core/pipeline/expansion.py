@@ -29,6 +29,7 @@ class PhotoFaces:
         fates: what is to become of them.
         noise_steps: K by face, where each has its own.
         proposals: by face, whom it is likest to, where faces are recognised.
+        clean: faces that look clean to the prior: they have the smallest K, and no album is made for them.
     """
 
     index: int
@@ -36,6 +37,7 @@ class PhotoFaces:
     fates: Fates
     noise_steps: Mapping[int, int]
     proposals: Mapping[int, Guess] = field(default_factory=dict)
+    clean: frozenset[int] = frozenset()
 
     @property
     def restored(self) -> list[FoundFace]:
@@ -139,7 +141,7 @@ def _work(
     need: tuple[tuple[str, str], ...] = ()
     if face.checkpoint_id is not None:
         constraint = request.checkpoint_sha256(face.checkpoint_id)
-    elif recipe.mode is Mode.GENERATIVE:
+    elif recipe.mode is Mode.GENERATIVE and face.n not in photo.clean:
         before = tuple(_generative_calls(photo.index, face.n, crop, request.seed_of(photo.index), recipe, spec))
         constraint, need = before[-1].hashes[0], (("finetune", before[-1].items[0]),)
     elif recipe.mode is Mode.PERSONAL and request.checkpoint is not None:

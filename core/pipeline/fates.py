@@ -17,7 +17,7 @@ from core.recipes.schema import Recipe
 
 SMALL, LARGER_THAN_PRIOR, UNLIKE_THE_SUBJECT = "small", "larger_than_prior", "unlike_the_subject"
 LOOKS_CLEAN = "looks_clean"
-"""K was chosen by the face, and is the smallest: it was hardly changed."""
+"""K was chosen by the face, and is the smallest: it was hardly changed, and no album was made for it."""
 NONE_HELD_OUT = "none_held_out"
 """The identity is measured against photos that the checkpoint was tuned on, which flatters it."""
 

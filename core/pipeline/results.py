@@ -11,7 +11,6 @@ from core.imaging.original.saving import SavedPhoto
 from core.pipeline.artifacts import unpack
 from core.pipeline.expansion import PhotoFaces, numbers_of
 from core.pipeline.fates import LOOKS_CLEAN, UNLIKE_THE_SUBJECT
-from core.pipeline.fidelity import smallest_noise_steps
 from core.pipeline.found import FoundFace
 from core.pipeline.plan import face_item, photo_item
 from core.pipeline.request import Candidate, FaceResult, PhotoResult, RestoreRequest
@@ -50,7 +49,7 @@ def _face_result(face: FoundFace, photo: PhotoFaces, request: RestoreRequest, co
         identity, selected = values["identity"], 0
         noise_steps = photo.noise_steps.get(face.n, numbers_of(face, request, context.recipe).noise_steps)
     notes = photo.fates.notes.get(face.n, ())
-    if face.n in photo.noise_steps and noise_steps == smallest_noise_steps(context.prior):
+    if verdict in (FaceVerdict.RESTORED, FaceVerdict.KEEP_ORIGINAL) and face.n in photo.clean:
         notes = (*notes, LOOKS_CLEAN)
     return FaceResult(
         n=face.n,

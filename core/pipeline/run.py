@@ -15,6 +15,7 @@ from core.pipeline.artifacts import unpack
 from core.pipeline.checkpoint import apply_checkpoint
 from core.pipeline.expansion import NOISE_STEPS, PhotoFaces, align_calls, restoring_calls, without
 from core.pipeline.fates import decide
+from core.pipeline.fidelity import smallest_noise_steps
 from core.pipeline.memory import free_what_is_unused, is_out_of_memory, too_little_memory
 from core.pipeline.plan import SUBJECT, StageCall, carried_out, face_item, photo_item
 from core.pipeline.ports import ArtifactStore, Ports
@@ -177,7 +178,9 @@ def _faces_of(index: int, request: RestoreRequest, context: Context, seconds: di
     proposals = recognised(found, vectors, request)
     found = with_checkpoints(found, proposals)
     fates = decide(found, vectors, request, recipe, spec.resolution)
-    return PhotoFaces(index, found, fates, noise_steps, proposals)
+    least = smallest_noise_steps(context.prior)
+    clean = frozenset(n for n, steps in noise_steps.items() if steps == least)
+    return PhotoFaces(index, found, fates, noise_steps, proposals, clean)
 
 
 def _do(calls: Sequence[StageCall], context: Context, seconds: dict[str, float]) -> None:

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.domain.face import FaceVerdict, FaceWish
-from core.pipeline import results
+from core.pipeline import run as running
 from core.pipeline.plan import plan
 from core.pipeline.ports import Ports
 from core.pipeline.request import RestoreRequest
@@ -43,7 +44,7 @@ def test_a_face_that_looked_clean_is_told_of_and_so_is_a_photo_that_was_hardly_c
 ):
     wanted = iter(own)
     monkeypatch.setattr(align, "choose_noise_steps", lambda *_: next(wanted))
-    monkeypatch.setattr(results, "smallest_noise_steps", lambda _: 5)
+    monkeypatch.setattr(running, "smallest_noise_steps", lambda _: 5)
     (photo,) = go(RestoreRequest((group,)), by_photo(recipe("direct", batch=8)), prior).photos
     assert ["looks_clean" in face.notes for face in photo.faces] == noted
     assert [warning.code for warning in photo.warnings] == warned
@@ -61,3 +62,15 @@ def test_each_face_has_its_own_k_where_the_recipe_that_it_is_restored_by_says_so
     steps = [face.noise_steps for face in go(request, recipe("direct"), prior).photos[0].faces]
     assert steps == [4, recipe("direct").restore.noise_steps]
     assert steps[1] != 4
+
+
+def test_a_face_that_looks_clean_needs_no_album_of_its_own(group, prior, recipe, monkeypatch):
+    wanted = iter([5, 9])
+    monkeypatch.setattr(align, "choose_noise_steps", lambda *_: next(wanted))
+    monkeypatch.setattr(running, "smallest_noise_steps", lambda _: 5)
+    calls = []
+    (photo,) = go(RestoreRequest((group,)), by_photo(recipe("generative")), prior, on_calls=calls.extend).photos
+    assert [call.faces for call in calls if call.stage == "finetune"] == [(1,)]
+    assert [face.verdict for face in photo.faces] == [FaceVerdict.RESTORED] * 2
+    (direct,) = go(RestoreRequest((group,)), with_noise_steps(recipe("direct"), 5, by_photo=False), prior).photos
+    assert np.array_equal(photo.faces[0].candidates[0].native, direct.faces[0].candidates[0].native)
