@@ -22,6 +22,8 @@ class OutboxMessage(Base):
     type: Mapped[str] = mapped_column(String(64))
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    """Nothing writes it any more; the release before this one wants it to be there."""
 
 
 class WebhookEndpoint(Base):

@@ -16,10 +16,7 @@ _PENDING = sa.text("status = 'pending'")
 
 
 def upgrade() -> None:
-    """Make the tables. A message leaves the outbox once it is on its way: nothing there says any more when it was sent.
-
-    The version before neither reads nor writes that column.
-    """
+    """Make the tables. A message leaves the outbox once it is on its way: nothing writes any more when it was sent."""
     op.create_table(
         "webhook_endpoints",
         sa.Column("id", _ID, nullable=False),
@@ -69,11 +66,9 @@ def upgrade() -> None:
         postgresql_where=_PENDING,
         sqlite_where=_PENDING,
     )
-    op.drop_column("outbox", "sent_at")
 
 
 def downgrade() -> None:
     """Take them away."""
-    op.add_column("outbox", sa.Column("sent_at", _INSTANT))
     op.drop_table("webhook_deliveries")
     op.drop_table("webhook_endpoints")
