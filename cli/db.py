@@ -1,16 +1,20 @@
-"""`heirloom db`: the database's schema, brought to this version by hand where an operator does that, and the sweep."""
+"""`heirloom db`: the schema, brought to this version by hand where an operator does that; the sweep; backups."""
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 from cli.errors import json_errors
 from cli.progress import console
-from cli.startup import make_private, open_database
-from core.domain.errors import SettingsError
+from cli.startup import make_private, migrated_database, open_database, prepare_database
+from core.domain.errors import InvalidRequestError, StorageError
 from core.settings import read_settings
+
+if TYPE_CHECKING:
+    from core.services.backup.archive import Contents
 
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema, and what is stored.")
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable on standard output.")]
@@ -41,23 +45,6 @@ def current_command(as_json: Json = False) -> None:
     _say({"revision": at, "needed": needed}, f"At revision {at or 'none'}; this version needs {needed}.", as_json)
 
 
-@db_app.command("check")
-def check_command(as_json: Json = False) -> None:
-    """Compare the database with what this version reads and writes; exit code 1 where they differ."""
-    from migrations import run
-
-    with json_errors(as_json):
-        drift = run.check(read_settings().database_address)
-    if as_json:
-        typer.echo(json.dumps({"drift": drift}, indent=1))
-    if drift:
-        for line in () if as_json else drift:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-        raise SettingsError("The database's schema is another than this version's.", "Run `heirloom db upgrade`.")
-    if not as_json:
-        console.print("The database's schema is this version's.", highlight=False)
-
-
 @db_app.command("sweep")
 def sweep_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
@@ -75,9 +62,66 @@ def sweep_command(
             if not dry_run:
                 forget_expired(database)
             swept = sweep(database, store, dry_run=dry_run)
+    if swept.put_off:
+        _say({"dry_run": dry_run, **asdict(swept)}, "Nothing removed: a sweep or a backup is under way.", as_json)
+        return
     done = "would be removed" if dry_run else "removed"
     text = f"{swept.blobs} files ({swept.size_bytes / 2**20:.1f} MiB) and {swept.unfinished} unfinished ones {done}."
     _say({"dry_run": dry_run, **asdict(swept)}, text, as_json)
+
+
+@db_app.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="A new file; it will hold faces, so it is yours alone (0600).")],
+    as_json: Json = False,
+) -> None:
+    """Write everything that is kept into one file, while the service runs: rows of one moment, and their files."""
+    from core.services.backup.file import new_private_file
+    from core.services.backup.make import make
+    from core.storage.open import open_store
+
+    with json_errors(as_json):
+        settings = read_settings()
+        with migrated_database(settings) as (database, revision), new_private_file(file) as target:
+            contents = make(database, open_store(settings.storage_driver, settings.home, database), revision, target)
+    _say({"file": str(file), **asdict(contents)}, f"{_counted(contents)} written to {file}.", as_json)
+    if contents.absent:
+        raise StorageError(
+            f"The backup is written, but {len(contents.absent)} files are missing or damaged, and not in it.",
+            "`heirloom db check` names them.",
+        )
+
+
+@db_app.command("load")
+def load_command(
+    file: Annotated[Path, typer.Argument(help="Made by `heirloom db backup`.")],
+    as_json: Json = False,
+) -> None:
+    """Load a backup into an empty installation, of any database and storage: all of it, or nothing."""
+    from core.services.backup.archive import ArchiveReader
+    from core.services.backup.load import load
+    from core.storage.open import open_store
+
+    with json_errors(as_json):
+        settings = read_settings()
+        prepare_database(settings)
+        with migrated_database(settings) as (database, revision):
+            store = open_store(settings.storage_driver, settings.home, database)
+            with _opened(file) as source:
+                contents = load(database, store, revision, ArchiveReader(source))
+    _say({"file": str(file), **asdict(contents)}, f"{_counted(contents)} loaded from {file}.", as_json)
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}.", "Name a backup.") from error
+
+
+def _counted(contents: "Contents") -> str:
+    rows = sum(contents.rows.values())
+    return f"{rows} rows and {contents.blobs} files ({contents.size_bytes / 2**20:.1f} MiB)"
 
 
 def _say(values: dict[str, Any], text: str, as_json: bool) -> None:

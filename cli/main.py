@@ -7,6 +7,7 @@ import typer
 from cli.album import album_command
 from cli.calibrate import calibrate_command
 from cli.db import db_app
+from cli.db_check import check_command
 from cli.demo import demo_command
 from cli.doctor import doctor_command
 from cli.errors import fail
@@ -24,6 +25,7 @@ from core.domain.errors import HeirloomError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 models_app.command("train")(train_command)
 models_app.command("calibrate")(calibrate_command)
+db_app.command("check")(check_command)
 app.command("restore")(restore_command)
 app.command("faces")(faces_command)
 app.command("tune")(tune_command)

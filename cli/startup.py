@@ -52,6 +52,24 @@ def open_database(settings: Settings) -> "Iterator[Database]":
         database.close()
 
 
+@contextmanager
+def migrated_database(settings: Settings) -> "Iterator[tuple[Database, str]]":
+    """The database as it is, and its revision, which is this version's; nothing is made or migrated.
+
+    Raises:
+        SettingsError: it cannot be reached, or is at another revision.
+    """
+    from core.db.session import Database
+    from migrations import run
+
+    revision = demand_newest(run.current(settings.database_address), run.newest())
+    database = Database(settings.database_address, pool_size=2)
+    try:
+        yield database, revision
+    finally:
+        database.close()
+
+
 def make_private(home: Path) -> None:
     """A folder that nobody else can look into.
 
@@ -87,11 +105,22 @@ def prepare_database(settings: Settings) -> None:
     at, wanted = run.current(url), run.newest()
     if run.is_newer(at):
         _check_serves(url, str(at))
-    elif at != wanted:
+    else:
+        demand_newest(at, wanted)
+
+
+def demand_newest(at: str | None, wanted: str) -> str:
+    """The revision that the database has, where it is the one that this version needs.
+
+    Raises:
+        SettingsError: it is another.
+    """
+    if at != wanted:
         raise SettingsError(
             f"The database is at revision {at or 'none'}, and this version of Heirloom needs {wanted}.",
             "Run `heirloom db upgrade` once, before the API and the workers start.",
         )
+    return wanted
 
 
 def _check_serves(url: str, revision: str) -> None:

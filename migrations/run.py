@@ -69,6 +69,8 @@ def current(url: str) -> str | None:
     Raises:
         SettingsError: the address cannot be read, or nobody answers there.
     """
+    if _is_missing(url):
+        return None
     with _connected(url) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
@@ -94,6 +96,8 @@ def check(url: str) -> list[str]:
     Raises:
         SettingsError: the address cannot be read, or nobody answers there.
     """
+    if _is_missing(url):
+        return [f"the database is at revision none, this version needs {newest()}"]
     with _connected(url) as connection:
         context = MigrationContext.configure(
             connection, opts={"include_object": _comparable(on_sqlite=connection.dialect.name == "sqlite")}
@@ -128,6 +132,14 @@ def _connected(url: str, *, make: bool = False) -> Iterator[Connection]:
             yield connection
     finally:
         database.close()
+
+
+def _is_missing(url: str) -> bool:
+    """Whether it is a SQLite file that is not there: connecting would make one, and looking must not."""
+    database = Database(url, pool_size=1)
+    name = database.engine.url.database
+    database.close()
+    return database.is_sqlite and bool(name) and name != ":memory:" and not Path(str(name)).exists()
 
 
 def _make_private(engine: Engine) -> None:

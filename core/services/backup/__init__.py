@@ -1,0 +1,1 @@
+"""Everything in one file, and back: the format (`archive`), making it (`make`), loading it (`load`)."""
