@@ -14,10 +14,10 @@ GONE = "gone"
 
 
 def register(session: Session, worker: Worker) -> Worker:
-    """A worker has started."""
-    session.add(worker)
+    """A worker has started; told twice, because the first answer got lost, it has started once."""
+    known = session.merge(worker)
     session.flush()
-    return worker
+    return known
 
 
 def seen(session: Session, worker_id: str, state: str, job_ids: Sequence[str], metrics: Mapping[str, Any]) -> None:
