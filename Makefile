@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.heirloom-setup
 
-.PHONY: setup demo serve test lint bench-api clean
+.PHONY: setup demo serve test lint bench-api chaos chaos-sum clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,12 @@ lint: setup
 
 bench-api: setup       ## the API's speed beside a bare application's, in the same run
 	$(BIN)/python -m benchmarks.api
+
+chaos: setup           ## harm done to a service for MINUTES by the plan of SEED; CHAOS holds further options
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) $(CHAOS)
+
+chaos-sum: setup       ## what all campaigns add up to
+	$(BIN)/python -m tests.chaos sum
 
 clean:
 	rm -rf $(VENV) out
