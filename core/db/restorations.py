@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Text, cast, delete, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import files
+from core.db.outbox import WEBHOOK_OPTION
 from core.db.tables import CandidateRow, Job, Restoration, RestorationCheckpoint
 from core.domain.job import JobStatus
 
@@ -111,6 +112,7 @@ def checkpoints_of(session: Session, owner_id: str, restoration_id: str) -> dict
 def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> int:
     """Forget restorations, what they gave, and the photos that came along with them; how many of those."""
     ids = list(restoration_ids)
+    _tell_nobody_else(session, owner_id, ids)
     photos = select(Restoration.file_id).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids))
     file_ids = [file_id for file_id in session.scalars(photos) if file_id is not None]
     mine = CandidateRow.owner_id == owner_id
@@ -119,6 +121,16 @@ def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str])
     session.execute(delete(RestorationCheckpoint).where(*links))
     session.execute(delete(Restoration).where(Restoration.owner_id == owner_id, Restoration.id.in_(ids)))
     return files.delete_left_behind(session, owner_id, file_ids)
+
+
+def _tell_nobody_else(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> None:
+    """Take the caller's own address out of their jobs, which stay for a while; before the restorations are locked."""
+    theirs = (Job.owner_id == owner_id, Job.restoration_id.in_(restoration_ids))
+    named = cast(Job.options, Text).contains(f'"{WEBHOOK_OPTION}"')
+    jobs = select(Job).where(*theirs, named).order_by(Job.id).with_for_update()
+    for job in session.scalars(jobs.execution_options(populate_existing=True)):
+        job.options = {name: value for name, value in job.options.items() if name != WEBHOOK_OPTION}
+    session.flush()
 
 
 def open_with_file(session: Session, owner_id: str, file_id: str) -> bool:

@@ -153,7 +153,10 @@ def prepare_home(home: Path) -> None:
 def environment_of(home: Path, port: int, **more: str) -> dict[str, str]:
     """The settings of a service under test; nothing of the caller's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEIRLOOM_")}
+    temporary = home.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
     return kept | {
+        "TMPDIR": str(temporary),
         "HEIRLOOM_HOME": str(home),
         "HEIRLOOM_PRIOR": "tiny",
         "HEIRLOOM_RECIPES_FILE": str(home / "recipes.json"),
@@ -164,6 +167,7 @@ def environment_of(home: Path, port: int, **more: str) -> dict[str, str]:
         "HEIRLOOM_HEARTBEAT_SECONDS": "1",
         "HEIRLOOM_POLL_SECONDS": "0.5",
         "HEIRLOOM_REAP_SECONDS": "1",
+        "HEIRLOOM_WEBHOOK_NETWORKS": "127.0.0.0/8",
         "OMP_NUM_THREADS": "1",
         **more,
     }

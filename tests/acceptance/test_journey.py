@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -10,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from core.imaging.intake import decode_photo
+from tests.acceptance import canary, canary_calls
 from tests.acceptance.conftest import EILEEN, endless_tuning, wait_for
 from tests.acceptance.people import album_photos, degraded_photos, two_faces, without_a_face, zipped
+from tests.receiver import Receiver, receiver
 
 PERSONAL = {"recipe": "tiny-personal"}
 
@@ -237,3 +240,36 @@ def test_everything_of_a_person_goes_with_the_person(api, service):
         "/v1/restorations", files=photo(degraded_photos(1)[0]), data={**PERSONAL, "subject_id": made["id"]}
     )
     assert again.status_code == 404
+
+
+def test_canaries_are_in_no_log_and_no_error_and_after_their_deletion_nowhere(api, service):
+    call = canary_calls.Caller(api)
+    with receiver() as listening:
+        made, endpoint = canary_calls.let_in(call, listening)
+        there = canary.in_service(service)
+        assert set().union(*there.values()) >= {*canary.WORDS, "pixels"}, there
+        assert {call("DELETE", path).status_code for path in made} <= {200, 204}
+        told = events_of(listening, "subject.deleted")
+        assert call("DELETE", f"/v1/webhook-endpoints/{endpoint['id']}").status_code == 204
+    assert {"job.started", "job.succeeded", "job.failed", "subject.ready"} <= told
+    assert {found for got in listening.got for found in canary.seen_in(got.body)} == set()
+    assert any(got.path.endswith(canary.FILE_NAME) for got in listening.got)  # a restoration's own address
+
+    canary.forget_bytes(service)
+    assert canary.in_service(service) == {}
+    log = service.log.read_bytes()
+    assert b"/v1/restorations" in log
+    assert canary.seen_in(log) == set()
+    assert endpoint["secret"].removeprefix("whsec_").encode() not in log
+    assert len(call.errors) > 20
+    assert [(canary.seen_in(error), error) for error in call.errors if canary.seen_in(error)] == []
+
+
+def events_of(listening: Receiver, last: str) -> set[str]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        told = {json.loads(got.body)["type"] for got in listening.got}
+        if last in told:
+            return told
+        time.sleep(0.1)
+    raise AssertionError(f"not told of {last}: {told}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.db.tables import WebhookDelivery
+from core.db.tables import Job, WebhookDelivery
 from core.redaction import plain
 from core.services import webhooks
 from core.services.delivering import collect
@@ -171,6 +171,20 @@ def test_a_webhook_url_is_on_a_server_that_has_a_secret(api, url, code):
     else:
         assert (answer.status_code, answer.json()["code"]) == (422, code)
         assert answer.json()["errors"][0]["pointer"] == "/webhook_url"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_with_a_restoration_goes_the_address_that_it_told(api, ended):
+    endpoint = api.endpoint(events=[])
+    job = api.restoration(mode="direct", webhook_url=f"{URL}?token=canary")
+    if ended:
+        pretend_worker.restore(api.database, api.store, job["id"])
+    assert api.client.delete(f"/v1/restorations/{job['restoration_id']}").status_code == 204
+    with api.database.read() as session:
+        assert "webhook" not in session.get_one(Job, job["id"]).options
+    collect(api.database)
+    told = {one["type"] for one in deliveries(api, endpoint["id"])}
+    assert told == ({"job.started", "job.succeeded"} if ended else {"job.cancelled"})
 
 
 def test_a_retried_job_tells_the_same_address(api):

@@ -2,10 +2,23 @@
 
 import pytest
 
-from core.db import albums, checkpoints, events, files, idempotency, jobs, owners, restorations, subjects
+from core.db import (
+    albums,
+    checkpoints,
+    events,
+    export,
+    files,
+    idempotency,
+    jobs,
+    owners,
+    restorations,
+    subjects,
+    webhooks,
+)
 from core.db.session import now_of
-from core.db.tables import AlbumPhoto, Restoration
+from core.db.tables import AlbumPhoto, Restoration, WebhookDelivery, WebhookEndpoint
 from core.domain.ids import Prefix, new_id
+from core.webhooks.signature import new_secret
 from tests import rows
 
 
@@ -52,6 +65,30 @@ def things(session):
     albums.insert(session, [photo])
     restorations.insert(session, restoration)
     idempotency.insert(session, rows.OWNER, "key", rows.DIGEST, rows.NOW, rows.NOW)
+    endpoint = webhooks.insert(
+        session,
+        WebhookEndpoint(
+            id=new_id(Prefix.WEBHOOK_ENDPOINT),
+            owner_id=rows.OWNER,
+            url="https://photos.example.org/",
+            events=[],
+            secret=new_secret(),
+            created_at=rows.NOW,
+        ),
+    )
+    delivery = WebhookDelivery(
+        id=new_id(Prefix.DELIVERY),
+        owner_id=rows.OWNER,
+        endpoint_id=endpoint.id,
+        event_id=new_id(Prefix.EVENT),
+        type="job.started",
+        payload={},
+        status="delivered",
+        created_at=rows.NOW,
+        expires_at=rows.NOW,
+    )
+    session.add(delivery)
+    session.flush()
     return {
         "subject": checkpoint.subject_id,
         "checkpoint": checkpoint.id,
@@ -59,6 +96,8 @@ def things(session):
         "job": job.id,
         "photo": photo.id,
         "restoration": restoration.id,
+        "endpoint": endpoint.id,
+        "delivery": delivery.id,
     }
 
 
@@ -83,6 +122,12 @@ LOOKUPS = {
     "restoration": lambda s, who, t: restorations.get(s, who, t["restoration"]),
     "restorations": lambda s, who, _: restorations.listed(s, who, 9),
     "results of a subject": lambda s, who, t: restorations.of_subject(s, who, t["subject"]),
+    "endpoint": lambda s, who, t: webhooks.get(s, who, t["endpoint"]),
+    "endpoints": lambda s, who, _: webhooks.listed(s, who, 9),
+    "number of endpoints": lambda s, who, _: webhooks.count(s, who),
+    "delivery": lambda s, who, t: webhooks.delivery(s, who, t["endpoint"], t["delivery"]),
+    "deliveries": lambda s, who, t: webhooks.deliveries(s, who, t["endpoint"], 9),
+    "rows about a subject": lambda s, who, t: any(export.rows_about(s, who, t["subject"]).values()),
     "answer": lambda s, who, _: idempotency.get(s, who, "key"),
 }
 
