@@ -17,6 +17,7 @@ from core.diffusion.seeds import derive_seed, image_generator
 from core.diffusion.transfer import to_device
 from core.domain.errors import CancelledError, CheckpointError
 from core.pipeline.checkpoint import CheckpointInfo, checkpoint_bytes
+from core.pipeline.microbatch import MicroBatch, PartLoss
 from core.pipeline.scoring import Scorer, scored_steps
 from core.pipeline.tuning_state import Tuning, restored, saved
 from core.priors.adapters import tunable_copy, tuned_parameters, tuned_state
@@ -44,7 +45,8 @@ def finetune(
     """Tune a prior on anchors; raw weights are kept, not an average (method.md, section 4).
 
     Everything random at an iteration is drawn from (seed, iteration), so a resumed run repeats the uninterrupted
-    one: bit for bit on a CPU with equal threads. Scoring draws nothing of it.
+    one: bit for bit on a CPU with equal threads. Scoring draws nothing of it. Where memory is too small for a batch,
+    its gradients are computed in parts and added: then they differ by rounding, and by dropout's draws.
 
     Args:
         prior: left untouched.
@@ -80,6 +82,7 @@ def finetune(
     forwards = 3 * recipe.iterations * recipe.batch
     if compiled or (compiled is None and compiling_pays(prior.device, forwards)):
         compile_for_tuning(tuned, recipe.batch)
+    micro_batch = MicroBatch(recipe.batch, prior.device, lambda: _forget_compiled(tuned))
     steps = scored_steps(recipe.iterations, recipe.scorings) if scorer is not None else ()
     saved_at = time.monotonic()
 
@@ -102,8 +105,8 @@ def finetune(
     while tuning.iteration < recipe.iterations:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * (1.0 - tuning.iteration / recipe.iterations)
-        loss = _iteration_loss(tuned, images, recipe, seed, tuning.iteration)
-        gradients = torch.autograd.grad(loss, list(parameters.values()))
+        loss_of = _iteration_loss(tuned, images, recipe, seed, tuning.iteration)
+        loss, gradients = micro_batch.gradients(loss_of, list(parameters.values()))
         for parameter, gradient in zip(parameters.values(), gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
@@ -167,7 +170,13 @@ def _check_finite(mean_loss: float, tensors: dict[str, Tensor]) -> None:
         raise CheckpointError(f"The tuning diverged: {problem}.", "Choose a lower learning rate.")
 
 
-def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, seed: int, iteration: int) -> Tensor:
+def _forget_compiled(tuned: UNetPrior) -> None:
+    """It was compiled for the whole batch; one compilation for each size would take longer than it saves."""
+    tuned.compiled_network = None
+
+
+def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, seed: int, iteration: int) -> PartLoss:
+    """Draw an iteration's batch; the loss is then computed for it, or for a part of it, as often as wanted."""
     generator = image_generator(seed, "finetune", iteration)
     x0 = images[to_device(anchor_indices(len(images), recipe.batch, seed, iteration), images.device)]
     steps = min(recipe.timesteps_below or tuned.schedule.steps, tuned.schedule.steps)
@@ -178,11 +187,17 @@ def _iteration_loss(tuned: UNetPrior, images: Tensor, recipe: FinetuneRecipe, se
         x0 = torch.where(mirrored, x0.flip(-1), x0)
     x_t = add_noise(x0, noise, t, tuned.schedule)
     devices = [x0.device] if x0.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+
+    def loss_of(part: slice) -> Tensor:
         # Dropout takes no generator: its draws are tied to the iteration instead, so they need no saved state.
-        torch.manual_seed(derive_seed(seed, "dropout", iteration))
-        output = tuned.predict(x_t, t)
-    return training_loss(output, x0, noise, t, tuned.schedule, tuned.parameterization).total.mean()
+        key = ("dropout", iteration) if part.start == 0 else ("dropout", iteration, part.start)
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(derive_seed(seed, *key))
+            output = tuned.predict(x_t[part], t[part])
+        total = training_loss(output, x0[part], noise[part], t[part], tuned.schedule, tuned.parameterization).total
+        return total.mean() if len(total) == recipe.batch else total.sum() / recipe.batch
+
+    return loss_of
 
 
 def anchor_indices(count: int, batch: int, seed: int, iteration: int) -> Tensor:

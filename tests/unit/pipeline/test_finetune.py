@@ -12,7 +12,7 @@ from core.pipeline.finetune import anchor_indices, finetune
 from core.priors.adapters import tunable_copy, tuned_parameters
 from core.priors.training.evaluation import denoising_psnr
 from core.recipes.schema import FinetuneRecipe
-from tests.fakes import TINY_NETWORK, tiny_prior
+from tests.fakes import TINY_NETWORK, CrampedPrior, tiny_prior
 
 
 @pytest.fixture
@@ -135,3 +135,39 @@ def test_every_anchor_is_seen_equally_often():
 
 def test_fewer_anchors_than_a_batch_are_repeated():
     assert sorted(anchor_indices(2, 4, 0, 0).tolist()) == [0, 0, 1, 1]
+
+
+def test_where_memory_is_too_small_for_a_batch_its_gradients_are_added_up_from_parts(anchors, monkeypatch):
+    prior, recipe = tiny_prior(), FinetuneRecipe(iterations=3, batch=5, learning_rate=1e-3)
+    whole = load(tune(prior, anchors, recipe)[0])
+    cramped = []
+
+    def copied(*arguments):
+        cramped.append(CrampedPrior(tunable_copy(*arguments), 2))
+        cramped[0].network.requires_grad_(True)
+        return cramped[0]
+
+    monkeypatch.setattr("core.pipeline.finetune.tunable_copy", copied)
+    parts = load(tune(prior, anchors, recipe)[0])
+    assert cramped[0].batches == [5, 3, 2, 2, 1, 2, 2, 1, 2, 2, 1]
+    for name, tensor in whole.items():
+        assert torch.allclose(tensor.float(), parts[name].float(), atol=2e-4), name
+
+
+def test_where_not_even_one_sample_fits_the_tuning_says_so(anchors, monkeypatch):
+    monkeypatch.setattr("core.pipeline.finetune.tunable_copy", lambda *given: CrampedPrior(tunable_copy(*given), 0))
+    with pytest.raises(RuntimeError, match="memory"):
+        tune(tiny_prior(), anchors, FinetuneRecipe(iterations=1, batch=4))
+
+
+def test_another_failure_is_not_tried_again_in_parts(anchors, monkeypatch):
+    made = []
+
+    def broken(*given):
+        made.append(CrampedPrior(tunable_copy(*given), 0, lambda: torch.zeros(2, 3) @ torch.zeros(2, 3)))
+        return made[0]
+
+    monkeypatch.setattr("core.pipeline.finetune.tunable_copy", broken)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        tune(tiny_prior(), anchors, FinetuneRecipe(iterations=1, batch=4))
+    assert made[0].batches == [4]
