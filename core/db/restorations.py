@@ -125,11 +125,15 @@ def delete_some(session: Session, owner_id: str, restoration_ids: Sequence[str])
 
 def _tell_nobody_else(session: Session, owner_id: str, restoration_ids: Sequence[str]) -> None:
     """Take the caller's own address out of their jobs, which stay for a while; before the restorations are locked."""
-    theirs = (Job.owner_id == owner_id, Job.restoration_id.in_(restoration_ids))
-    named = cast(Job.options, Text).contains(f'"{WEBHOOK_OPTION}"')
-    jobs = select(Job).where(*theirs, named).order_by(Job.id).with_for_update()
-    for job in session.scalars(jobs.execution_options(populate_existing=True)):
-        job.options = {name: value for name, value in job.options.items() if name != WEBHOOK_OPTION}
+    newest = select(Restoration.job_id).where(Restoration.owner_id == owner_id, Restoration.id.in_(restoration_ids))
+    job_ids = set(session.scalars(newest))
+    while job_ids:  # a job that was retried handed the address on
+        look = select(Job.id, Job.options, Job.retry_of).where(Job.owner_id == owner_id, Job.id.in_(job_ids))
+        telling = [(job_id, before) for job_id, options, before in session.execute(look) if WEBHOOK_OPTION in options]
+        jobs = select(Job).where(Job.id.in_([job_id for job_id, _ in telling])).order_by(Job.id).with_for_update()
+        for job in session.scalars(jobs.execution_options(populate_existing=True)):
+            job.options = {name: value for name, value in job.options.items() if name != WEBHOOK_OPTION}
+        job_ids = {before for _, before in telling if before is not None}
     session.flush()
 
 

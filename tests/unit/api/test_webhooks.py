@@ -187,6 +187,16 @@ def test_with_a_restoration_goes_the_address_that_it_told(api, ended):
     assert told == ({"job.started", "job.succeeded"} if ended else {"job.cancelled"})
 
 
+def test_so_it_does_from_every_job_that_was_tried_for_it(api):
+    api.endpoint(events=[])
+    first = api.restoration(mode="direct", webhook_url=f"{URL}?token=canary")
+    pretend_worker.fail(api.database, first["id"])
+    second = api.made("POST", f"/v1/jobs/{first['id']}/retry", 202)
+    assert api.client.delete(f"/v1/restorations/{first['restoration_id']}").status_code == 204
+    with api.database.read() as session:
+        assert [session.get_one(Job, job["id"]).options.get("webhook") for job in (first, second)] == [None, None]
+
+
 def test_a_retried_job_tells_the_same_address(api):
     endpoint = api.endpoint(events=[])
     job = api.restoration(mode="direct", webhook_url=URL)
