@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api import errors, openapi
 from api.doorbell import CeleryDoorbell
+from api.edge.gate import Gate
 from api.metrics import Metrics
 from api.middleware import HostGuard, Surroundings
 from api.routers import (
@@ -87,6 +88,7 @@ def create_app(
         HostGuard, allowed_hosts=settings.allowed_hosts, listens_on=settings.host, keyless=not settings.keys_required
     )
     app.add_middleware(Surroundings, metrics=service.metrics, https=settings.https)
+    app.add_middleware(Gate, settings=settings, rates=service.rates, metrics=service.metrics)
     return app
 
 

@@ -11,17 +11,18 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from api.authentication import authenticated, token_of
+from api.edge.admission import Room
 from api.guard import Guard
 from api.service import Service
 from api.waiting import WaitingResponse, wanted_seconds
 from core.db import jobs, queue, usage
-from core.db.refused import WritesRefusedError
 from core.db.session import now_of
 from core.db.tables import Job
 from core.domain.errors import HeirloomError, InvalidRequestError, OverloadedError, QuotaExceededError
 from core.domain.job import JobStatus
-from core.services import access, estimates, idempotency
-from core.services.access import LOCAL_CALLER, Caller, Scope
+from core.services import estimates, idempotency
+from core.services.access import Caller, Scope
 from core.services.idempotency import StoredAnswer
 from core.services.jobs import JobView, view
 from core.services.offer import Offer
@@ -71,7 +72,7 @@ class Call:
 
     def needs_database_to_admit(self, guard: Guard) -> bool:
         """Whether `admit` asks the database; if not, it may be called where nothing may block."""
-        return guard.queues or not self.service.keyless or self._token() is not None
+        return guard.queues or not self.service.keyless or token_of(self._request) is not None
 
     def admit(self, guard: Guard) -> None:
         """Decide by the headers alone, before any of the body is read.
@@ -80,10 +81,10 @@ class Call:
             UnauthenticatedError: no key, or not one of ours.
             ForbiddenError: a key that does not cover this.
             InvalidRequestError: an Idempotency-Key that cannot be one.
-            QuotaExceededError: the caller has as many jobs as they may.
+            QuotaExceededError: the caller has as many jobs as they may, or asks too often.
             OverloadedError: the queue is full.
         """
-        self._caller = self._authenticated()
+        self._caller = authenticated(self.service, self._request)
         self._caller.require(Scope.READ if self._request.method == "GET" else Scope.WRITE)
         key = self._idempotency_key()
         self._key = key if guard.keeps else None
@@ -93,25 +94,6 @@ class Call:
                     self.check_room(session)
             except (QuotaExceededError, OverloadedError) as refusal:
                 self.refuse(refusal)
-
-    def _authenticated(self) -> Caller:
-        token = self._token()
-        if token is None and self.service.keyless:
-            return LOCAL_CALLER
-        with self.read() as session:
-            caller = access.authenticate(session, token)
-            noted = access.use_is_noted(caller, now_of(session))
-        if not noted:
-            try:
-                with self.service.database.write() as session:
-                    access.note_use(session, caller)
-            except WritesRefusedError:  # who only reads is answered all the same
-                self.service.writes.refused()
-        return caller
-
-    def _token(self) -> str | None:
-        scheme, _, token = self._request.headers.get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else None
 
     def _idempotency_key(self) -> str | None:
         key = self._request.headers.get("idempotency-key")
@@ -231,6 +213,17 @@ class Call:
         """Wake workers once this transaction is committed."""
         self._queued = True
 
+    def seats(self) -> Room:
+        """Where those sit who listen for long.
+
+        Raises:
+            OverloadedError: there is no seat.
+        """
+        room = self.service.waiting
+        if room.is_full:
+            raise OverloadedError("As many callers wait and listen as may.", "Poll the job instead.")
+        return room
+
     def view(self, session: Session, job: Job) -> JobView:
         """A job with its outlook."""
         return view(session, job, self.service.forecaster)
@@ -273,4 +266,4 @@ class Call:
                 found = jobs.get(again, owner_id, job_id)
                 return result(again) if found is not None and JobStatus(found.status).terminal else None
 
-        return WaitingResponse(response, look, wait, self.service.stopping.is_set)
+        return WaitingResponse(response, look, wait, self.service.stopping.is_set, self.service.waiting)

@@ -19,17 +19,17 @@ _WORDS = {
     413: "The body is too large",
     415: "Not a kind of body that is taken here",
     422: "Not as documented, or it cannot be done",
-    429: "As much is queued or running as may be",
+    429: "Too many requests within a minute, or as much is queued, running or computed as may be",
     503: "Not at this moment",
     507: "Too little disk space",
 }
 _RETRY = {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}}
-ALWAYS = (401, 403, 422, 503)
+ALWAYS = (401, 403, 422, 429, 503)
 IDENTIFIED = (404,)
 POSTED = (408, 409, 413)
 JSON_BODY = (400, 408, 413, 415)
 FORM_BODY = (400, 408, 413, 415, 507)
-QUEUED = (404, 408, 409, 413, 429)
+QUEUED = (404, 408, 409, 413)
 
 
 def problems(*statuses: int) -> Responses:

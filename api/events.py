@@ -9,6 +9,7 @@ import anyio
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from api.edge.admission import Room
 from core import logs
 from core.db.tables import Job, JobEventRow
 from core.domain.errors import NotFoundError
@@ -27,6 +28,7 @@ async def event_stream(
     found: Timeline | None,
     last_id: int,
     stopping: Callable[[], bool],
+    room: Room,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> AsyncIterator[str]:
     """The events of a job.
@@ -39,8 +41,21 @@ async def event_stream(
         found: the first look, made before the answer began.
         last_id: what the client has seen.
         stopping: whether the server is about to end; clients come back by themselves.
+        room: where no seat is free by now, nothing is told; they come back as well.
         pause_seconds: between two looks.
     """
+    if not room.sit():
+        return
+    try:
+        async for said in _told(look, found, last_id, stopping, pause_seconds):
+            yield said
+    finally:
+        room.rise()
+
+
+async def _told(
+    look: Look, found: Timeline | None, last_id: int, stopping: Callable[[], bool], pause_seconds: float
+) -> AsyncIterator[str]:
     progress: tuple[Any, ...] = ()
     spoke_at = time.monotonic()
     while found is not None and not stopping():

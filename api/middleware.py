@@ -55,7 +55,8 @@ class Surroundings:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                add_missing(message["headers"], (*self._headers, (b"x-request-id", request_id.encode())))
+                rates = scope["state"].get("rate_headers", ())
+                add_missing(message["headers"], (*self._headers, (b"x-request-id", request_id.encode()), *rates))
             await send(message)
 
         with logs.bound(request_id=request_id), self._metrics.in_flight():

@@ -24,6 +24,16 @@ _IDEMPOTENCY = {
     "description": "Repeat a request safely: kept for 24 hours. The same body gets the stored answer, another one 422.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
 }
+_RATE_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "On every answer where keys are needed: so many requests (`q`) within `w` seconds.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "How many are left (`r`), and in how many seconds all are there again (`t`).",
+        "schema": {"type": "string"},
+    },
+}
 _OPEN = ("/livez", "/readyz")
 
 
@@ -39,6 +49,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(unused, None)
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "hl_<id>_<secret>"}}
+        components["headers"] = _RATE_HEADERS
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
                 _complete(path, method, operation)
@@ -61,7 +72,10 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         operation.setdefault("parameters", []).append(_IDEMPOTENCY)
     for status, response in operation["responses"].items():
-        response.setdefault("headers", {})["X-Request-Id"] = {"schema": {"type": "string"}}
+        headers = response.setdefault("headers", {})
+        headers["X-Request-Id"] = {"schema": {"type": "string"}}
+        if operation["security"] and (int(status) < 300 or int(status) == 429):
+            headers |= {header: {"$ref": f"#/components/headers/{header}"} for header in _RATE_HEADERS}
         if int(status) >= 400:
             # FastAPI lists a model's schema under application/json too; problems have a media type of their own.
             content = response.get("content", {})

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from api.edge.admission import Room
+from api.edge.rates import Rates
 from api.metrics import Metrics
 from api.writes import Writes
 from core.db.session import Database
@@ -71,6 +73,8 @@ class Service:
         self.webhook_guard = AddressGuard(self.settings.webhook_networks)
         self.stopping = threading.Event()
         self.writes = Writes()
+        self.rates = Rates(self.settings)
+        self.waiting = Room(self.settings.max_waiting)
         self._offer: Offer | None = None
         self._decode_pool: DecodePool | None = None
         self._lock = threading.Lock()

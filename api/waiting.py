@@ -9,6 +9,9 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from api.edge.admission import Room
+from api.edge.gate import PLACE
+
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=[,;]|$)", re.IGNORECASE)
 _FIRST_LOOK_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -24,7 +27,12 @@ class WaitingResponse(Response):
     """Looks again and again, without holding a thread or a transaction meanwhile."""
 
     def __init__(
-        self, otherwise: Response, look: Callable[[], BaseModel | None], seconds: int, stopping: Callable[[], bool]
+        self,
+        otherwise: Response,
+        look: Callable[[], BaseModel | None],
+        seconds: int,
+        stopping: Callable[[], bool],
+        room: Room,
     ) -> None:
         """Wait.
 
@@ -33,17 +41,27 @@ class WaitingResponse(Response):
             look: gives the result once it is there; it blocks.
             seconds: at most.
             stopping: whether the server is about to end: then the time is up.
+            room: where no seat is free, nothing is waited for: `Prefer` is a wish.
         """
         super().__init__(bytes(otherwise.body), otherwise.status_code, dict(otherwise.headers))
         self._look = look
         self._seconds = seconds
         self._stopping = stopping
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, then answer."""
+        if not self._room.sit():
+            await super().__call__(scope, receive, send)
+            return
+        if PLACE in scope["state"]:
+            scope["state"][PLACE].give_back()  # whoever waits does no work
         response: Response | None = None
-        with anyio.move_on_after(self._seconds):
-            response = await self._result()
+        try:
+            with anyio.move_on_after(self._seconds):
+                response = await self._result()
+        finally:
+            self._room.rise()
         self.headers["Preference-Applied"] = f"wait={self._seconds}"
         if response is None:
             await super().__call__(scope, receive, send)

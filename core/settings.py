@@ -111,6 +111,21 @@ class Settings(BaseSettings):
     """Open at once to one API process; more are answered 503. The process needs as many open files, and some."""
     max_connections_per_address: Annotated[int, Field(ge=0)] = 200
     """Of those, from one address, where keys are needed. 0: no limit."""
+    max_reads_in_hand: Annotated[int, Field(ge=1)] = 16
+    """Requests that read are worked on at once by one API process; more wait a moment, then are answered 503."""
+    max_writes_in_hand: Annotated[int, Field(ge=1)] = 32
+    """The same of all others: uploads, new jobs."""
+    max_waiting: Annotated[int, Field(ge=0)] = 200
+    """So many callers at once wait by `Prefer: wait` or listen to events; more poll."""
+    requests_per_minute_per_key: Annotated[int, Field(ge=0)] = 6_000
+    """A key that asks more often is answered 429; so many at once are taken. Of one API process. 0: no limit."""
+    requests_per_minute_per_address: Annotated[int, Field(ge=0)] = 12_000
+    """The same of an address, where keys are needed: of IPv6 of a /64 network."""
+    failed_keys_per_minute: Annotated[int, Field(ge=0)] = 30
+    """After so many wrong keys from an address no other is looked at that was not right lately. 0: no limit."""
+    trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(default_factory=list)
+    """Networks of your own proxies, e.g. 127.0.0.1/32, with commas between: `X-Forwarded-For` is believed of them, and
+    of nobody else."""
 
     lease_seconds: Seconds = 60.0
     """How long a job stays with a worker that was not heard of."""
@@ -156,7 +171,7 @@ class Settings(BaseSettings):
         host_name(host)
         return host
 
-    @field_validator("allowed_hosts", "webhook_networks", mode="before")
+    @field_validator("allowed_hosts", "webhook_networks", "trusted_proxies", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

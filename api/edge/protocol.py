@@ -27,6 +27,10 @@ MOST_HEADERS = 100
 _RETRY_SECONDS = 5
 _SMALL_BYTES = HIGH_WATER_LIMIT
 """Bodies that uvicorn takes in whole, whether they are asked for or not."""
+_SLOW = (
+    "The body came in too slowly, or not at all.",
+    "Send it again over a faster connection, or as several smaller ones.",
+)
 
 
 def protocol_factory(limits: ConnectionLimits) -> Callable[..., "EdgeProtocol"]:
@@ -150,14 +154,14 @@ class EdgeProtocol(H11Protocol):
             return
         if _is_small(scope) and not cycle.waiting_for_100_continue:
             await self._until_whole(cycle)
+            if self._too_slow:
+                self._say(408, RequestTimeoutError.code, *_SLOW)
+                return
 
         async def receive_in_time() -> Message:
             message: Message = await receive()
             if self._too_slow and message["type"] == "http.request":
-                raise RequestTimeoutError(
-                    "The body came in too slowly, or not at all.",
-                    "Send it again over a faster connection, or as several smaller ones.",
-                )
+                raise RequestTimeoutError(*_SLOW)
             return message
 
         async def send_and_close(message: Message) -> None:

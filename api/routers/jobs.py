@@ -102,5 +102,5 @@ def events(
     if JobStatus(job.status).terminal and not rows:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    told = event_stream(look, (job, rows), last_event_id, call.service.stopping.is_set)
+    told = event_stream(look, (job, rows), last_event_id, call.service.stopping.is_set, call.seats())
     return StreamingResponse(told, 200, headers, "text/event-stream")

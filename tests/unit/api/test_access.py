@@ -81,7 +81,19 @@ def test_a_key_is_checked_where_none_is_needed_too(api):
     assert api.client.get("/v1/jobs", headers={"Authorization": "Bearer hl_wrong"}).status_code == 401
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", ""])
+STRANGERS = [
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "[::2]",
+    "[::1",
+    "0.0.0.0",  # noqa: S104  # a name by which some browsers reach loopback
+    "",
+]
+
+
+@pytest.mark.parametrize("host", STRANGERS)
 def test_without_keys_only_loopback_names_are_answered(api, host):
     answer = api.client.get("/v1/jobs", headers={"Host": host})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -97,6 +109,31 @@ def test_without_keys_a_page_of_another_site_may_not_act_as_its_reader(api):
         answer = api.client.get("/v1/jobs", headers={"Origin": origin})
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert api.client.get("/v1/jobs", headers={"Origin": "http://localhost"}).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000", "http://[::1]", ""])
+def test_another_site_s_page_changes_nothing_here_whatever_it_sends(api, origin):
+    """Forms and plain-text bodies are sent without asking first."""
+    job = api.restoration(mode="direct")
+    for method, path in (
+        ("POST", job["links"]["cancel"]),
+        ("POST", "/v1/subjects"),
+        ("PUT", "/v1/files"),
+        ("DELETE", f"/v1/restorations/{job['restoration_id']}"),
+        ("OPTIONS", "/v1/subjects"),
+    ):
+        answer = api.client.request(method, path, headers={"Origin": origin, "Content-Type": "text/plain"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
+    assert api.client.get(job["links"]["self"]).json()["status"] == "queued"
+
+
+def test_a_page_of_the_service_s_own_address_may_call_it(api):
+    for host in ("[::1]:8000", "127.0.0.1:8000", "localhost"):
+        body = {"name": "Tom", "category": "cat"}
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        assert api.client.post("/v1/subjects", json=body, headers=headers).status_code == 201, host
+    other_port = {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:9000"}
+    assert api.client.post("/v1/subjects", json=body, headers=other_port).status_code == 403
 
 
 def test_a_server_answers_to_the_names_that_its_operator_lists_and_probes_to_any(sqlite_database, tmp_path):

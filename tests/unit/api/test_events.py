@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from api import events
+from api.edge.admission import Room
 from core.db.tables import Job
 from core.domain.job import JobEvent
 from core.services import jobs
@@ -92,7 +93,7 @@ def job(status, done=0):
 def collected(looks, stopping=lambda: False):
     async def collect():
         first = looks(0)
-        return [text async for text in events.event_stream(looks, first, 0, stopping, pause_seconds=0.0)]
+        return [text async for text in events.event_stream(looks, first, 0, stopping, Room(1), pause_seconds=0.0)]
 
     return asyncio.run(collect())
 
