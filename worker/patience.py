@@ -19,6 +19,8 @@ AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
 """What SQLAlchemy raises where the database cannot be reached, is locked, or has no room."""
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 2.0
+_SILENCE = 0.75
+"""Of a lease: heartbeats come at least twice in one; after so long without any, none gets through."""
 Returned = TypeVar("Returned")
 _log = logs.get_logger(__name__)
 
@@ -27,7 +29,8 @@ class Patience:
     """Repeats what fails because something is away.
 
     As long as no heartbeat gets through either, it waits without an end: on the database's return the attempt still
-    counts. Where heartbeats do get through, and the same write has failed for a whole lease, it is the write.
+    counts. Where heartbeats do get through, and the same write has failed for a whole lease, it is the write; an
+    absence before does not count into it.
     """
 
     def __init__(self, database: Database, lease_seconds: float, drain: Drain, watchdog: Watchdog) -> None:
@@ -76,7 +79,9 @@ class Patience:
             except (*AWAY, StorageError) as error:
                 if isinstance(error, StorageError) and not error.retryable:
                     raise
-                failed_at = held.clock() if failed_at is None else failed_at
+                now = held.clock()
+                if failed_at is None or now - held.confirmed_at > _SILENCE * self._lease_seconds:
+                    failed_at = now  # while no heartbeat gets through, it is not the write's own failure
                 if held.confirmed_at > failed_at + self._lease_seconds:
                     raise
                 if self._drain.over:

@@ -77,6 +77,24 @@ def test_a_write_that_fails_for_a_lease_while_heartbeats_get_through_is_given_up
     assert now[0] == 180
 
 
+def test_a_database_that_comes_back_for_a_moment_only_is_waited_for_on(bench, worker, held, pauses):
+    now = [100.0]
+    held.clock = lambda: now[0]
+    held.confirmed_at = 100.0
+    calls = []
+
+    def failing():
+        calls.append(1)
+        now[0] += 20
+        if len(calls) in (20, 40):  # one heartbeat gets through, and it is away again
+            held.confirmed_at = now[0]
+        if len(calls) < 60:
+            raise away()
+        return "written"
+
+    assert Patience(bench.database, 60.0, worker.drain, worker.watchdog).repeat(held, failing) == "written"
+
+
 def test_a_lost_job_waits_for_nothing(bench, worker, held, pauses):
     held.lost = True
     operation = Failing()
