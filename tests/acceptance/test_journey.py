@@ -67,9 +67,7 @@ def test_photo_after_photo_is_restored_with_the_checkpoint(api, tuned):
         [face] = restoration["faces"]
         assert face["subject_id"] == subject_id
         assert set(face["candidates"][0]["scores"]) >= {"identity_to_photo", "sharpness_before", "sharpness_after"}
-        if (
-            face["verdict"] != "restored"
-        ):  # so says the album: nobody is given their own photo as a result
+        if face["verdict"] != "restored":  # so says the album: nobody is given their own photo as a result
             assert (face["verdict"], face["selected"]) == ("keep_original", "original")
             assert restoration["links"]["image"] is None
             chosen = api.post(f"{restoration['links']['self']}/faces/0/selection", json={"candidate": 0})

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -23,6 +24,7 @@ def main() -> int:
     options = parsed(arguments)
     folder = (options.folder / f"{options.mode}-{options.seed}-{time.strftime('%H%M%S')}").absolute()
     folder.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted goes with us
     report = run(options, folder)
     appended(report, options.folder / _LEDGER)
     print(printed(report))  # noqa: T201  # what it is for

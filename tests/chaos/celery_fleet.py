@@ -70,7 +70,7 @@ class CeleryFleet:
                 env=self._environment | station,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                process_group=0,
             )
 
     def _keep(self) -> None:

@@ -77,7 +77,7 @@ class ForkedFleet:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                start_new_session=True,
+                process_group=0,
             )
         threading.Thread(target=self._listen, name="fleet", daemon=True).start()
         for _ in range(self.count):

@@ -46,6 +46,10 @@ class Kind(StrEnum):
     """No space in HEIRLOOM_HOME: uploads on their way in, and the embedded database."""
 
 
+_AWAY = (Kind.REDIS_HANG, Kind.REDIS_ABSENT, Kind.POSTGRES_STOP, Kind.DISK_BLOBS, Kind.DISK_HOME)
+_BACK_SECONDS = 10.0
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault.
@@ -109,9 +113,10 @@ def _of_kind(dice: random.Random, kind: Kind, every: float, seconds: float, pace
     at = dice.uniform(0.0, every)
     while at < seconds:
         point, action = next(points)
-        yield Fault(round(at, 3), kind, dice.random(), _lasts(dice, kind, pace), point, action)
-        # At least a tenth apart: two that fall together would be one.
-        at += every * (0.1 + 0.9 * dice.expovariate(1.0))
+        lasts = _lasts(dice, kind, pace)
+        yield Fault(round(at, 3), kind, dice.random(), lasts, point, action)
+        # At least a tenth apart, two that fall together would be one; what is stopped is back for a while in between.
+        at += every * (0.1 + 0.9 * dice.expovariate(1.0)) + (lasts + _BACK_SECONDS if kind in _AWAY else 0.0)
 
 
 def _lasts(dice: random.Random, kind: Kind, pace: Pace) -> float:

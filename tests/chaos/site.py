@@ -104,7 +104,7 @@ class Site:
         while not self._closing.is_set():
             with (self.folder / "api.log").open("ab") as log:
                 self._api = process = subprocess.Popen(  # noqa: S603  # our own command
-                    command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                    command, env=self.environment, stdout=log, stderr=log, process_group=0
                 )
             code = process.wait()
             if not self._closing.is_set() and process.pid not in self._killed:

@@ -83,7 +83,7 @@ def _become_worker(log: str) -> None:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
+        os.setpgid(0, 0)  # no session of its own: on many systems each has its own share of the processors, nice or not
         silence, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(silence, 0)
         os.dup2(output, 1)
