@@ -10,7 +10,7 @@ RUN ["python", "-m", "venv", "/opt/heirloom"]
 WORKDIR /src
 COPY pyproject.toml ./
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-        print(*project['dependencies'], sep='\n')" > base.txt \
+        print(*project['dependencies'], *project['optional-dependencies']['s3'], sep='\n')" > base.txt \
     && pip install --requirement base.txt
 
 FROM libraries AS libraries-worker

@@ -11,7 +11,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch>=2.10,<=2.13.0'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,s3,dev]'
 	touch $(STAMP)
 
 demo: setup            ## the service from start to end: an album, a bad photo, before and after in out/demo

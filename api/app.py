@@ -55,7 +55,7 @@ def create_app(
     service = Service(
         settings=settings,
         database=opened,
-        store=store or open_store(settings.storage_driver, settings.home, opened),
+        store=store or open_store(settings.storage_driver, settings.home, opened, settings.object_storage),
         doorbell=doorbell or (CeleryDoorbell(broker) if broker else SilentDoorbell()),
         metrics=Metrics(opened, settings.lease),
     )

@@ -58,7 +58,7 @@ def sweep_command(
     with json_errors(as_json):
         settings = read_settings()
         with open_database(settings) as database:
-            store = open_store(settings.storage_driver, settings.home, database)
+            store = open_store(settings.storage_driver, settings.home, database, settings.object_storage)
             if not dry_run:
                 forget_expired(database)
             swept = sweep(database, store, dry_run=dry_run)
@@ -83,7 +83,12 @@ def backup_command(
     with json_errors(as_json):
         settings = read_settings()
         with migrated_database(settings) as (database, revision), new_private_file(file) as target:
-            contents = make(database, open_store(settings.storage_driver, settings.home, database), revision, target)
+            contents = make(
+                database,
+                open_store(settings.storage_driver, settings.home, database, settings.object_storage),
+                revision,
+                target,
+            )
     _say({"file": str(file), **asdict(contents)}, f"{_counted(contents)} written to {file}.", as_json)
     if contents.absent:
         raise StorageError(
@@ -106,7 +111,7 @@ def load_command(
         settings = read_settings()
         prepare_database(settings)
         with migrated_database(settings) as (database, revision):
-            store = open_store(settings.storage_driver, settings.home, database)
+            store = open_store(settings.storage_driver, settings.home, database, settings.object_storage)
             with _opened(file) as source:
                 contents = load(database, store, revision, ArchiveReader(source))
     _say({"file": str(file), **asdict(contents)}, f"{_counted(contents)} loaded from {file}.", as_json)

@@ -52,7 +52,7 @@ def _checked(settings: Settings, *, quick: bool) -> "Checked":
         Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bars,
     ):
         bar = bars.add_task("files")
-        store = open_store(settings.storage_driver, settings.home, database)
+        store = open_store(settings.storage_driver, settings.home, database, settings.object_storage)
         return check(
             database,
             store,

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from core.settings import MEBIBYTE, Settings, read_settings
+from core.storage.s3_place import S3Place
 
 
 def settings_work() -> tuple[bool, str]:
@@ -52,6 +53,8 @@ def broker_works() -> tuple[bool, str]:
 def blobs_have_room() -> tuple[bool, str]:
     """Where photos, checkpoints and results lie, and how much more fits."""
     settings = read_settings()
+    if settings.object_storage is not None:
+        return _object_storage_works(settings.object_storage)
     if settings.storage_driver != "fs":
         return True, f"in the {settings.storage_driver}: watch the disk of its own server"
     free = shutil.disk_usage(_existing(settings.home)).free
@@ -60,6 +63,17 @@ def blobs_have_room() -> tuple[bool, str]:
     if free > needed:
         return True, text
     return False, f"{text}: below HEIRLOOM_MIN_FREE_DISK_MIB ({settings.min_free_disk_mib}) uploads are refused."
+
+
+def _object_storage_works(place: S3Place) -> tuple[bool, str]:
+    from core.domain.errors import StorageError
+    from core.storage.s3_objects import Objects
+
+    try:
+        next(Objects(place, seconds=5.0, retry_seconds=0.0).pieces(), None)
+    except StorageError as error:
+        return False, str(error)
+    return True, f"the bucket {place.bucket} answers"
 
 
 def _sqlite_file(settings: Settings) -> Path:

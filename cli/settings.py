@@ -66,5 +66,4 @@ def settings_with(**options: object) -> Settings:
 
 def start_logs(settings: Settings) -> None:
     """Logs of a process that goes on running; the other commands talk to a person instead."""
-    secrets = (settings.database_url.get_secret_value(), settings.broker_url.get_secret_value())
-    logs.configure(settings.log_driver, settings.log_level, secrets)
+    logs.configure(settings.log_driver, settings.log_level, settings.secrets)

@@ -18,6 +18,7 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 
 from core.domain.errors import SettingsError
 from core.hosts import host_name, is_loopback
+from core.storage.s3_place import S3Place
 
 MEBIBYTE = 2**20
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
@@ -40,8 +41,22 @@ class Settings(BaseSettings):
     """Empty: the embedded mode, SQLite in `home`. postgresql://…: the server mode."""
     broker_url: SecretStr = SecretStr("")
     """redis://…: where Celery carries the doorbell. Empty: workers find their jobs by polling alone."""
-    storage: Literal["fs", "database", "memory", ""] = ""
+    storage: Literal["fs", "database", "s3", "memory", ""] = ""
     """Where blobs lie. Empty: `fs` when embedded, `database` otherwise; `memory` is for tests in one process."""
+    s3_bucket: str = ""
+    """The bucket of the storage `s3`; it must be there."""
+    s3_endpoint: str = ""
+    """http(s)://HOST of anything that speaks S3. Empty: Amazon's own, in the region."""
+    s3_region: str = "us-east-1"
+    """The region that requests are signed for."""
+    s3_prefix: Annotated[str, Field(pattern="^([A-Za-z0-9._-]+/)*$")] = ""
+    """In front of every object's name, ending with a slash, e.g. heirloom/."""
+    s3_path_style: bool = True
+    """The bucket stands in the path; 0: in the host's name, as Amazon wants it for new buckets."""
+    s3_access_key_id: SecretStr = SecretStr("")
+    """Empty, as the next: what the machine provides, AWS_… variables or an instance's role."""
+    s3_secret_access_key: SecretStr = SecretStr("")
+    """Of that key."""
 
     prior: str = "starter"
     """The pretrained model: `starter`, the name of one in `home`/priors, or a folder."""
@@ -188,6 +203,14 @@ class Settings(BaseSettings):
             raise ValueError("this is no address of a Redis: write redis://HOST:6379/0, or rediss://… with TLS")
         return url
 
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        address = urlsplit(url)
+        if url and (address.scheme not in ("http", "https") or not address.hostname or address.username is not None):
+            raise ValueError("this is no http(s)://HOST or http(s)://HOST:PORT; keys have settings of their own")
+        return url
+
     @model_validator(mode="before")
     @classmethod
     def _poll_by_mode(cls, values: dict[str, object]) -> dict[str, object]:
@@ -201,6 +224,10 @@ class Settings(BaseSettings):
             raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or a late one costs the job")
         if self.embedded and self.storage == "memory":
             raise ValueError("storage 'memory' is of one process, and the worker is another: use fs or database")
+        if self.storage == "s3" and not self.s3_bucket:
+            raise ValueError("storage 's3' needs s3_bucket")
+        if bool(self.s3_access_key_id.get_secret_value()) != bool(self.s3_secret_access_key.get_secret_value()):
+            raise ValueError("s3_access_key_id and s3_secret_access_key belong together: set both, or none")
         if not self.keys_required and not (self.embedded and self.on_loopback):
             raise ValueError(
                 "without keys only the embedded mode on a loopback host may be served: leave require_keys empty"
@@ -226,6 +253,27 @@ class Settings(BaseSettings):
     def storage_driver(self) -> str:
         """Where blobs lie."""
         return self.storage or ("fs" if self.embedded else "database")
+
+    @property
+    def object_storage(self) -> S3Place | None:
+        """Where the storage `s3` is."""
+        if self.storage != "s3":
+            return None
+        return S3Place(
+            bucket=self.s3_bucket,
+            endpoint=self.s3_endpoint,
+            region=self.s3_region,
+            prefix=self.s3_prefix,
+            path_style=self.s3_path_style,
+            access_key_id=self.s3_access_key_id.get_secret_value(),
+            secret_access_key=self.s3_secret_access_key.get_secret_value(),
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no line of a log may contain."""
+        keys = (self.s3_access_key_id, self.s3_secret_access_key)
+        return (self.database_address, self.broker_address, *(key.get_secret_value() for key in keys))
 
     @property
     def on_loopback(self) -> bool:

@@ -47,8 +47,7 @@ def main() -> int:
     """From the environment; the exit code."""
     try:
         settings = read_settings()
-        secrets = (settings.database_address, settings.broker_address)
-        logs.configure(settings.log_driver, settings.log_level, secrets)
+        logs.configure(settings.log_driver, settings.log_level, settings.secrets)
         run_worker(settings)
     except HeirloomError as error:
         print(f"The worker cannot start. {error}", file=sys.stderr)  # noqa: T201  # to the operator, before any log

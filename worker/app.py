@@ -28,7 +28,7 @@ app = make_app(read_settings())
 def keep_our_logs(**_: object) -> None:
     """Celery would put its own format on the root logger."""
     settings = read_settings()
-    logs.configure(settings.log_driver, settings.log_level, (settings.database_address, settings.broker_address))
+    logs.configure(settings.log_driver, settings.log_level, settings.secrets)
 
 
 def prepare_parent(sender: object, **_: object) -> None:

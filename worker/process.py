@@ -55,7 +55,7 @@ class WorkerProcess:
         self.settings = settings
         self.priors = priors_here(settings)
         self._database = database or Database(settings.database_address, _POOL)
-        blobs = store or open_store(settings.storage_driver, settings.home, self._database)
+        blobs = store or open_store(settings.storage_driver, settings.home, self._database, settings.object_storage)
         self.gpu = Gpu(
             settings.device, settings.precision, settings.home, self.priors, settings.device_cache_mib * 2**20
         )

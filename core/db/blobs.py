@@ -85,6 +85,26 @@ def forget(session: Session, blob: BlobName, not_since: datetime | None = None) 
     return session.execute(statement.returning(Blob.sha256)).first() is not None
 
 
+def reserve(session: Session, blob: BlobName) -> bool:
+    """Enter what the ledger does not know, so that a writer of it waits until the transaction ends; False: it does."""
+    values = {
+        "owner_id": blob.owner_id,
+        "sha256": blob.sha256,
+        "size_bytes": blob.size_bytes,
+        "state": STAGING,
+        "renewed_at": now_of(session),
+    }
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(Blob).values(**values).on_conflict_do_nothing().returning(Blob.sha256)
+    return session.execute(statement).first() is not None
+
+
+def renewed_since(session: Session, moment: datetime) -> set[tuple[str, str]]:
+    """Owner and hash of what was written or named after that."""
+    query = select(Blob.owner_id, Blob.sha256).where(Blob.renewed_at > moment)
+    return {(owner_id, sha256) for owner_id, sha256 in session.execute(query)}
+
+
 def not_renewed_since(session: Session, moment: datetime) -> Sequence[Blob]:
     """What was neither written nor named since then."""
     return session.scalars(select(Blob).where(Blob.renewed_at <= moment)).all()

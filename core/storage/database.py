@@ -42,13 +42,13 @@ class DatabaseStore:
     def exists(self, ref: BlobRef) -> bool:
         """Whether it is there."""
         check_ref(ref)
-        with _said(), self._database.read() as session:
+        with in_our_words(), self._database.read() as session:
             return chunks.present(session, ref.owner_id, ref.sha256)
 
     def delete(self, ref: BlobRef, unused_seconds: float = 0.0) -> bool:
         """Forget it, unless it is younger than that."""
         check_ref(ref)
-        with _said(), self._database.write() as session:
+        with in_our_words(), self._database.write() as session:
             limit = now_of(session) - timedelta(seconds=unused_seconds) if unused_seconds > 0 else None
             # First the ledger's row: it is what a writer of the same bytes locks, too.
             known = blobs.forget(session, ref, limit)
@@ -58,7 +58,7 @@ class DatabaseStore:
         """All of them that are as old as that, by owner and hash."""
         last = ("", "")
         while True:
-            with _said(), self._database.read() as session:
+            with in_our_words(), self._database.read() as session:
                 before = now_of(session) - timedelta(seconds=unused_seconds) if unused_seconds > 0 else None
                 rows = chunks.finished(session, last, before)
             found = [BlobRef(row.owner_id, row.sha256, row.size_bytes) for row in rows]
@@ -69,10 +69,10 @@ class DatabaseStore:
 
     def sweep_unfinished(self, older_than_seconds: float) -> int:
         """Remove the chunks of writers that have not added one for so long."""
-        with _said(), self._database.read() as session:
+        with in_our_words(), self._database.read() as session:
             left = chunks.abandoned(session, now_of(session) - timedelta(seconds=older_than_seconds))
         for owner_id, blob in left:
-            with _said(), self._database.write() as session:
+            with in_our_words(), self._database.write() as session:
                 chunks.drop(session, owner_id, blob)
         return len(left)
 
@@ -88,7 +88,7 @@ class DatabaseStore:
     def _chunks(self, ref: BlobRef) -> Iterator[bytes]:
         number = 0
         while True:
-            with _said(), self._database.read() as session:
+            with in_our_words(), self._database.read() as session:
                 data = chunks.data(session, ref.owner_id, ref.sha256, number)
             if data is None:
                 if number == 0:
@@ -141,7 +141,7 @@ class DatabaseWriter:
             self._store_chunk(bytes(self._buffer))
         ref = BlobRef(self._owner_id, self._digest.hexdigest(), self._size)
         sound = self._store.is_sound(ref)  # before the lock: reading a large one takes a while
-        with _said(), self._database.write() as session:
+        with in_our_words(), self._database.write() as session:
             blobs.mark_staging(session, ref)
             if sound and chunks.present(session, ref.owner_id, ref.sha256):
                 chunks.drop(session, self._owner_id, self._name)
@@ -151,7 +151,7 @@ class DatabaseWriter:
         return ref
 
     def _store_chunk(self, data: bytes) -> None:
-        with _said(), self._database.write() as session:
+        with in_our_words(), self._database.write() as session:
             chunks.insert(session, self._owner_id, self._name, self._count, data)
         self._count += 1
 
@@ -161,7 +161,7 @@ class DatabaseWriter:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """From the database's errors to ours."""
     try:
         yield

@@ -16,9 +16,12 @@ from core.storage.base import CHUNK_BYTES, BlobRef, BlobStore
 from core.storage.database import DatabaseStore
 from core.storage.fs import FileStore
 from core.storage.memory import MemoryStore
+from core.storage.s3 import S3Store
+from core.storage.s3_objects import PIECE_BYTES
 from tests import rows
+from tests.s3_server import S3Server, Stored, serving_s3
 
-STORES = ["files", "chunks_on_sqlite", "chunks_on_postgres", "memory"]
+STORES = ["files", "chunks_on_sqlite", "chunks_on_postgres", "s3_and_sqlite", "s3_and_postgres", "memory"]
 OTHER_OWNER = "own_other"
 
 
@@ -102,6 +105,41 @@ class BehindChunks:
             return session.scalar(select(func.count()).select_from(BlobChunk).where(~finished.exists())) or 0
 
 
+class BehindS3:
+    def __init__(self, database: Database, server: S3Server, home: Path) -> None:
+        self.database, self.server, self.home = database, server, home
+        self.store = S3Store(server.place("photos/"), home, database)
+        with database.write() as session:
+            session.add(Owner(id=OTHER_OWNER, name="other", created_at=rows.NOW))
+
+    def _piece(self, ref: BlobRef, number: int) -> Stored:
+        return self.server.objects[f"photos/{ref.owner_id}/{ref.sha256}/{number:06}"]
+
+    def flip(self, ref: BlobRef, bit: int) -> None:
+        number, place = divmod(bit // 8, PIECE_BYTES)
+        piece = self._piece(ref, number)
+        data = bytearray(piece.data)
+        data[place] ^= 1 << (bit % 8)
+        piece.data = bytes(data)
+
+    def shorten(self, ref: BlobRef) -> None:
+        piece = self._piece(ref, (ref.size_bytes - 1) // PIECE_BYTES)
+        piece.data = piece.data[:-1]
+
+    def age(self, ref: BlobRef, seconds: float) -> None:
+        for key, piece in self.server.objects.items():
+            if f"/{ref.sha256}/" in key:
+                piece.written_at -= timedelta(seconds=seconds)
+        with self.database.write() as session:
+            row = session.get_one(Blob, (ref.owner_id, ref.sha256))
+            row.renewed_at -= timedelta(seconds=seconds)
+
+    def leftovers(self) -> int:
+        whole = {key.rpartition("/")[0] for key in self.server.objects if key.endswith("/000000")}
+        loose = [key for key in self.server.objects if key.rpartition("/")[0] not in whole]
+        return len(loose) + len(list(self.home.glob("spool/*")))
+
+
 class BehindMemory:
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -129,6 +167,11 @@ def backstage_of(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> I
         yield BehindFiles(tmp_path / "blobs")
     elif name == "memory":
         yield BehindMemory()
+    elif name.startswith("s3"):
+        database = Database(request.getfixturevalue(f"{name.removeprefix('s3_and_')}_url"))
+        with serving_s3() as server:
+            yield BehindS3(database, server, tmp_path)
+        database.close()
     else:
         database = Database(request.getfixturevalue(f"{name.removeprefix('chunks_on_')}_url"))
         yield BehindChunks(database)

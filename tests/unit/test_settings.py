@@ -21,7 +21,7 @@ def nothing_set(monkeypatch):
 
 
 def examples():
-    return dict(re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+    return dict(re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE))
 
 
 def test_the_example_lists_every_setting_and_no_other():
@@ -38,7 +38,7 @@ def test_the_example_taken_as_it_is_changes_nothing(monkeypatch):
 @pytest.mark.parametrize("hosts", ["", "photos.example.org,photos.example.com"])
 def test_a_shell_reads_the_example_as_the_service_does(monkeypatch, tmp_path, hosts):
     before = read_settings()
-    text = re.sub(r"^#(?=[A-Z][A-Z_]+=)", "", EXAMPLE, flags=re.MULTILINE)
+    text = re.sub(r"^#(?=[A-Z][A-Z0-9_]+=)", "", EXAMPLE, flags=re.MULTILINE)
     file = tmp_path / "env"
     file.write_text(text.replace("HEIRLOOM_ALLOWED_HOSTS=", f"HEIRLOOM_ALLOWED_HOSTS={hosts}"))
     command = ["/bin/sh", "-ec", 'set -a; . "$1"; set +a; env -0', "sh", str(file)]
@@ -67,6 +67,22 @@ def test_a_postgres_address_is_the_server_mode_with_keys(monkeypatch):
     assert "hush" not in repr(settings)
 
 
+def test_an_object_storage_s_keys_are_secrets(monkeypatch):
+    for name, value in {
+        "STORAGE": "s3",
+        "S3_BUCKET": "b",
+        "S3_ACCESS_KEY_ID": "id",
+        "S3_SECRET_ACCESS_KEY": "hush",
+    }.items():
+        monkeypatch.setenv(f"HEIRLOOM_{name}", value)
+    settings = read_settings()
+    assert settings.storage_driver == "s3"
+    assert settings.object_storage.secret_access_key == os.environ["HEIRLOOM_S3_SECRET_ACCESS_KEY"]
+    assert "hush" not in repr(settings)
+    assert "hush" not in repr(settings.object_storage)
+    assert {"id", "hush"} <= set(settings.secrets)
+
+
 def test_beyond_loopback_keys_are_needed(monkeypatch):
     monkeypatch.setenv("HEIRLOOM_HOST", "0.0.0.0")  # noqa: S104  # that is the case in hand
     assert read_settings().keys_required
@@ -79,6 +95,11 @@ def test_beyond_loopback_keys_are_needed(monkeypatch):
         ("DEVICE", "tpu", "HEIRLOOM_DEVICE: Input should be 'auto', 'cpu', 'cuda' or 'mps'"),
         ("LEASE_SECONDS", "15", "heartbeat_seconds must be at most half of lease_seconds"),
         ("STORAGE", "memory", "storage 'memory' is of one process"),
+        ("STORAGE", "s3", "storage 's3' needs s3_bucket"),
+        ("S3_ENDPOINT", "s3.example.org", "HEIRLOOM_S3_ENDPOINT: this is no http"),
+        ("S3_ENDPOINT", "https://key:hush@s3.example.org", "keys have settings of their own"),
+        ("S3_PREFIX", "photos", "HEIRLOOM_S3_PREFIX"),
+        ("S3_SECRET_ACCESS_KEY", "hush", "belong together"),
         ("HOST", "http://0.0.0.0", "HEIRLOOM_HOST: 'http://0.0.0.0' is no host name"),
         ("ALLOWED_HOSTS", '["photos.example.org"]', "is no host name; write it without"),
         ("ALLOWED_HOSTS", "photos.example.org:443", "HEIRLOOM_ALLOWED_HOSTS: 'photos.example.org:443' is no host name"),

@@ -9,6 +9,7 @@ from cli.doctor_service import blobs_have_room, broker_works, database_works, se
 from cli.startup import prepare_database
 from core.domain.errors import SettingsError
 from core.settings import Settings, read_settings
+from tests.s3_server import BUCKET, KEY_ID, REGION, SECRET, serving_s3
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +98,21 @@ def test_a_research_prior_in_the_server_mode_is_a_finding(monkeypatch):
     monkeypatch.setenv("HEIRLOOM_DATABASE_URL", "postgresql://db/heirloom")
     with pytest.raises(SettingsError, match="HEIRLOOM_ACCEPT_RESEARCH_PRIOR"):
         _prior()
+
+
+def test_an_object_storage_is_asked_and_its_keys_are_not_shown(monkeypatch):
+    with serving_s3() as server:
+        for name, value in {
+            "STORAGE": "s3",
+            "S3_BUCKET": BUCKET,
+            "S3_ENDPOINT": server.url,
+            "S3_REGION": REGION,
+            "S3_ACCESS_KEY_ID": KEY_ID,
+            "S3_SECRET_ACCESS_KEY": SECRET,
+        }.items():
+            monkeypatch.setenv(f"HEIRLOOM_{name}", value)
+        assert blobs_have_room() == (True, f"the bucket {BUCKET} answers")
+        monkeypatch.setenv("HEIRLOOM_S3_BUCKET", "another")
+        works, text = blobs_have_room()
+        assert (works, "no such bucket" in text) == (False, True)
+        assert SECRET not in text
