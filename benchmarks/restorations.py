@@ -20,7 +20,7 @@ from core.pipeline.request import FaceResult, Photo, RestoreRequest, TuneRequest
 from core.pipeline.run import run
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.presets import preset
-from core.recipes.schema import Recipe, override
+from core.recipes.schema import Recipe, override, with_noise_steps
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Bench:
 
     def recipe(self, name: str) -> Recipe:
         """A preset with the numbers changed that it has."""
-        recipe = preset(name).recipe
+        # The same K for every face, unless that is what is asked: what is compared is the recipe, not who needs it.
+        recipe = with_noise_steps(preset(name).recipe, None, by_photo=False)
         if unknown := [key for key in self.changes if key.partition(".")[0] not in ("album", "finetune", "restore")]:
             raise InvalidRecipeError(f"A recipe has no {unknown[0]!r}.", "Name a number as restore.noise_steps=150.")
         fitting = {

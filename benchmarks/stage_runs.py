@@ -26,7 +26,7 @@ from core.pipeline.finetune import finetune
 from core.pipeline.restore import restore_batch
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.presets import default_preset
-from core.recipes.schema import AlbumRecipe, FinetuneRecipe, RestoreRecipe
+from core.recipes.schema import AlbumRecipe, FinetuneRecipe, RestoreRecipe, with_noise_steps
 
 LOAD = "load"
 STAGES = (
@@ -78,7 +78,7 @@ def measure(prior: UNetPrior, settings: Settings, warm_up: bool) -> dict[str, fl
     Returns:
         steps, seconds, setup_seconds, step_seconds, whole_seconds, pflop, whole_pflop, tflop_per_second, peak_mib.
     """
-    recipe = default_preset(Mode.GENERATIVE, prior.spec.resolution).recipe
+    recipe = with_noise_steps(default_preset(Mode.GENERATIVE, prior.spec.resolution).recipe, None, by_photo=False)
     if recipe.album is None or recipe.finetune is None:
         raise ValueError(f"the preset {recipe.name} is not a generative one")
     passes = count_passes(prior.spec, recipe.finetune.rank)

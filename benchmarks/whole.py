@@ -30,6 +30,7 @@ from core.pipeline.request import Photo, PhotoResult, RestoreRequest
 from core.pipeline.run import run
 from core.priors.locate import load_prior
 from core.recipes.presets import default_preset
+from core.recipes.schema import with_noise_steps
 
 HEIGHT, WIDTH = 4_000, 6_000
 COLUMNS, ROWS = 5, 2
@@ -59,7 +60,7 @@ def measured(prior_name: str, count: int, face_pixels: int, candidates: int) -> 
         RuntimeError: not every face was found and restored.
     """
     prior = load_prior(prior_name, home())
-    recipe = default_preset(Mode.DIRECT, prior.spec.resolution).recipe
+    recipe = with_noise_steps(default_preset(Mode.DIRECT, prior.spec.resolution).recipe, None, by_photo=False)
     request = RestoreRequest((Photo("crowd", crowd(count, face_pixels)),), candidates=candidates)
     restored: list[int] = []
 

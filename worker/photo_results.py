@@ -83,6 +83,7 @@ def keep_photo(
         refs.append(keep(data))
         return refs[-1]
 
+    restored = any(face.candidates for face in result.faces)
     picture_format = _picture_format(job.options.get("format"))
     faces, candidates = [], []
     for face in result.faces:
@@ -92,7 +93,7 @@ def keep_photo(
         for number, candidate in enumerate(face.candidates):
             candidates.append(_candidate(face.n, number, candidate, picture_format, kept))
     used = {entry["checkpoint_id"] for entry in faces} - {None}
-    saved = result.photo if result.restored else None
+    saved = result.photo if restored else None
     return KeptPhoto(
         image=None if saved is None else kept(saved.data),
         media_type=None if saved is None else saved.media_type,

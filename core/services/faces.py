@@ -40,8 +40,8 @@ def photo(session: Session, owner_id: str, restoration_id: str) -> Picture:
     if row.width is None and row.faces and row.faces[0].get("selected") is not None:
         return face(session, owner_id, restoration_id, row.faces[0]["n"], None)
     raise ConflictError(
-        "Nothing was made of this photo: no face in it was restored, or it stayed as it was.",
-        "The restoration says why: warnings, faces[n].verdict and error. Candidates can be selected.",
+        "Nothing was made of this photo: no face in it could be restored.",
+        "The restoration says why: warnings, and faces[n].error.",
     )
 
 

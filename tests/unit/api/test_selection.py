@@ -102,22 +102,6 @@ def test_a_face_that_stays_as_it_was_keeps_its_pixels_from_the_one_beside_it(api
     assert not np.array_equal(image(api, path), sent)
 
 
-def test_a_photo_whose_faces_all_stayed_as_they_were_has_no_image_until_a_candidate_is_chosen(api):
-    path, _ = group(api)
-    with api.database.write() as session:
-        row = session.get_one(Restoration, path.rsplit("/", 1)[1])
-        row.image_sha256 = row.image_size_bytes = row.image_media_type = None
-        row.faces = [face | {"verdict": "keep_original", "selected": "original"} for face in row.faces]
-    found = api.made("GET", path, 200)
-    assert (found["image"], found["links"]["image"]) == (None, None)
-    answer = api.client.get(f"{path}/image")
-    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
-    assert choose(api, path, 1, 1)["links"]["image"]
-    sent = decode_photo(pretend_worker.group_photo())
-    assert np.array_equal(image(api, path)[LEFT], sent[LEFT])
-    assert not np.array_equal(image(api, path)[RIGHT], sent[RIGHT])
-
-
 def test_what_is_put_together_anew_is_of_the_format_that_was_asked_for_and_of_the_photo_s_own_without_a_word(api):
     path, _ = group(api, "jpeg")
     assert choose(api, path, 0, 1)["image"]["media_type"] == "image/jpeg"
