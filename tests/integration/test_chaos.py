@@ -13,7 +13,7 @@ from tests.chaos.plan import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 ON_A_DISK = {Kind.DISK_BLOBS, Kind.DISK_HOME}
-UNSURE = {Kind.POINT_ZOMBIE, Kind.RESET}
+UNSURE = {Kind.POINT_KILL, Kind.POINT_ZOMBIE, Kind.RESET}
 """They wait at points that in so short a time nobody may reach; the longer campaigns say how often they came."""
 # Seeds under which orders are given early at points that every worker reaches.
 SERVER = ("--seed", "125", "--minutes", "0.3", "--workers", "6", "--lease", "5")
