@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.heirloom-setup
 
-.PHONY: setup demo serve test lint bench-api chaos chaos-sum clean
+.PHONY: setup demo serve test lint bench-api chaos chaos-sum fuzz bench-overload clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,17 @@ chaos: setup           ## harm done to a service for MINUTES by the plan of SEED
 
 chaos-sum: setup       ## what all campaigns add up to
 	$(BIN)/python -m tests.chaos sum
+
+bench-overload: setup  ## what becomes of four times as many requests as the API can answer
+	$(BIN)/python -m benchmarks.overload
+
+# So many cases for each operation, and FUZZ_ENOUGH in all at least; another seed draws others.
+FUZZ_EXAMPLES ?= 600
+FUZZ_SEED     ?= 1
+FUZZ_ENOUGH   ?= 20000
+fuzz: setup            ## requests drawn from the OpenAPI document: FUZZ_EXAMPLES for each operation, by FUZZ_SEED
+	OMP_NUM_THREADS=1 HEIRLOOM_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) HEIRLOOM_FUZZ_SEED=$(FUZZ_SEED) \
+	HEIRLOOM_FUZZ_ENOUGH=$(FUZZ_ENOUGH) $(BIN)/python -m pytest tests/fuzz --hypothesis-seed=$(FUZZ_SEED)
 
 clean:
 	rm -rf $(VENV) out

@@ -88,7 +88,7 @@ def create_app(
         HostGuard, allowed_hosts=settings.allowed_hosts, listens_on=settings.host, keyless=not settings.keys_required
     )
     app.add_middleware(Surroundings, metrics=service.metrics, https=settings.https)
-    app.add_middleware(Gate, settings=settings, rates=service.rates, metrics=service.metrics)
+    app.add_middleware(Gate, settings=settings, rates=service.rates, reads=service.reads, refusals=service.refusals)
     return app
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from api.edge.admission import Room
+from api.edge.admission import Lane, Room
 from api.edge.rates import Rates
+from api.edge.refusals import Refusals
+from api.edge.shedding import Shedding
 from api.metrics import Metrics
 from api.writes import Writes
 from core.db.session import Database
@@ -74,6 +76,9 @@ class Service:
         self.stopping = threading.Event()
         self.writes = Writes()
         self.rates = Rates(self.settings)
+        self.reads = Lane(self.settings.max_reads_in_hand)
+        self.refusals = Refusals(self.metrics)
+        self.shedding = Shedding(self.reads, self.refusals, https=self.settings.https)
         self.waiting = Room(self.settings.max_waiting)
         self._offer: Offer | None = None
         self._decode_pool: DecodePool | None = None

@@ -12,6 +12,7 @@ import uvicorn
 
 from api.edge.limits import ConnectionLimits
 from api.edge.protocol import protocol_factory
+from api.edge.shedding import Shedding
 from cli.worker_process import WorkerProcess
 
 LAST_ANSWERS_SECONDS = 10
@@ -28,6 +29,7 @@ def serve(
     begin: Callable[[], None],
     end: Callable[[], None],
     limits: ConnectionLimits,
+    shedding: Shedding | None = None,
 ) -> None:
     """Answer requests until told to stop, then drain the worker.
 
@@ -38,9 +40,10 @@ def serve(
         begin: called once, when requests are answered.
         end: called once, before the last answers are waited for: those that would go on for long can stop.
         limits: of each connection.
+        shedding: how reads are refused in an overload; None: as all others.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    server = _Server(config_of(app, limits), worker, begin, end)
+    server = _Server(config_of(app, limits, shedding), worker, begin, end)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)  # uvicorn has its own only while it runs; the drain comes after
     try:
@@ -53,6 +56,7 @@ def serve(
 def config_of(
     app: Any,  # noqa: ANN401  # any ASGI application
     limits: ConnectionLimits,
+    shedding: Shedding | None = None,
 ) -> uvicorn.Config:
     """How uvicorn serves an application here."""
     return uvicorn.Config(
@@ -61,7 +65,7 @@ def config_of(
         access_log=False,  # the API writes a line for each request, with its id
         server_header=False,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
-        http=protocol_factory(limits),  # type: ignore[arg-type]  # uvicorn calls it, and asks no more of it
+        http=protocol_factory(limits, shedding),  # type: ignore[arg-type]  # uvicorn calls it, and asks no more of it
         ws="none",
         proxy_headers=False,  # who a caller is, said by a header: uvicorn would believe it of this whole machine
         timeout_keep_alive=limits.keep_alive_seconds,  # type: ignore[arg-type]  # the loop's timers take fractions

@@ -46,7 +46,8 @@ def _serve_on(listener: socket.socket, settings: Settings, *, with_worker: bool)
             worker.start()  # after the API answers: loading torch takes the processor for seconds
 
     app = from_environment()
-    serve(app, listener, worker, begin, app.state.service.stopping.set, connection_limits(settings))
+    service = app.state.service
+    serve(app, listener, worker, begin, service.stopping.set, connection_limits(settings), service.shedding)
 
 
 def announce(settings: Settings, listener: socket.socket, prior: PriorSpec) -> None:

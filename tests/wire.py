@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from api.edge.limits import ConnectionLimits
+from api.edge.shedding import Shedding
 from cli.http_server import config_of
 from cli.listening import open_listener
 
@@ -72,10 +73,10 @@ def heard(connection: socket.socket) -> Heard:
 
 
 @contextmanager
-def on_the_wire(app: Any, **limits: Any) -> Iterator[Wire]:
+def on_the_wire(app: Any, shedding: Shedding | None = None, **limits: Any) -> Iterator[Wire]:
     """Serve an application whose lifespan is somebody else's."""
     with open_listener("127.0.0.1", 0) as listener:
-        config = config_of(app, ConnectionLimits(**limits))
+        config = config_of(app, ConnectionLimits(**limits), shedding)
         config.lifespan = "off"
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

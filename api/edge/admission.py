@@ -42,6 +42,15 @@ class Lane:
         """Requests that are worked on."""
         return self._in_hand
 
+    @property
+    def sheds(self) -> bool:
+        """Whether there is an overload, and enough wait for every place that will be free."""
+        return (
+            self._in_hand >= self._most
+            and len(self._waiting) > self._most // 4
+            and self._clock() - self._refused_at < OVERLOAD_SECONDS
+        )
+
     def enter_at_once(self) -> bool:
         """Take a place, where one is free."""
         if self._in_hand >= self._most:

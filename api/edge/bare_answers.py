@@ -5,9 +5,16 @@ from http import HTTPStatus
 
 from api.edge.headers import RawHeaders, always
 from api.schemas.problem import Problem
+from core.domain.errors import OverloadedError
 from core.services.problems import title_of, type_of
 
 MEDIA_TYPE = b"application/problem+json"
+RETRY_SECONDS = 2
+"""When to come back after an overload."""
+BUSY = (
+    "As many requests are being answered as can be at once.",
+    "Repeat the request after as many seconds as Retry-After says, with the same Idempotency-Key where it has one.",
+)
 
 
 def problem_body(status: int, code: str, detail: str, advice: str, *, path: str = "", request_id: str = "") -> bytes:
@@ -25,6 +32,12 @@ def problem_body(status: int, code: str, detail: str, advice: str, *, path: str 
         errors=[],
     )
     return json.dumps(problem.model_dump()).encode()
+
+
+def busy_problem(*, path: str, request_id: str) -> bytes:
+    """Of an overload."""
+    detail, advice = BUSY
+    return problem_body(503, OverloadedError.code, detail, advice, path=path, request_id=request_id)
 
 
 def whole_answer(status: int, code: str, detail: str, advice: str, *, https: bool, retry_seconds: int = 0) -> bytes:

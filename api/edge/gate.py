@@ -1,17 +1,15 @@
 """What every request passes before anything is done for it: its address's rate, and a place to be worked on."""
 
 import secrets
-import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.edge.addresses import Addresses
 from api.edge.admission import Lane, Place
-from api.edge.bare_answers import MEDIA_TYPE, problem_body
+from api.edge.bare_answers import BUSY, MEDIA_TYPE, RETRY_SECONDS, problem_body
 from api.edge.headers import RawHeaders, always
 from api.edge.rates import Rates, too_often, whole_seconds
-from api.metrics import Metrics
-from core import logs
+from api.edge.refusals import Refusals
 from core.domain.errors import OverloadedError, RequestError
 from core.settings import Settings
 
@@ -24,33 +22,29 @@ _PROBES_AT_ONCE = 4
 _WRITES_WAIT_SECONDS = 2.0
 """Sixty photos that somebody drops at once are no overload, and each is worth a moment."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_RETRY_SECONDS = 2
-_SAID_EVERY_SECONDS = 5.0
-_log = logs.get_logger(__name__)
 
 
 class Gate:
     """The outermost layer: what it refuses costs next to nothing, and was not read."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, rates: Rates, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, rates: Rates, reads: Lane, refusals: Refusals) -> None:
         """Wrap an application.
 
         Args:
             app: the application.
             settings: the operator's.
             rates: which of them are kept here are those by address.
-            metrics: where refusals are counted.
+            reads: the places of requests that read; connections look at it, too.
+            refusals: where those are counted.
         """
         self._app = app
         self._rates = rates if rates.need_addresses else None
         self._addresses = Addresses(settings.trusted_proxies)
-        self._metrics = metrics
+        self._refusals = refusals
         self._headers = always(https=settings.https)
-        self._reads = Lane(settings.max_reads_in_hand)
+        self._reads = reads
         self._writes = Lane(settings.max_writes_in_hand, _WRITES_WAIT_SECONDS)
         self._probes = Lane(_PROBES_AT_ONCE)
-        self._refused = 0
-        self._said_at = -_SAID_EVERY_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer 429 or 503."""
@@ -68,7 +62,7 @@ class Gate:
                 return
         lane = self._lane_of(scope["method"], path)
         if not lane.enter_at_once() and not await lane.enter_in_turn():
-            await self._refuse(scope, send, 503, _BUSY, _RETRY_SECONDS, [])
+            await self._refuse(scope, send, 503, _BUSY, RETRY_SECONDS, [])
             return
         place = state[PLACE] = Place(lane)
 
@@ -99,21 +93,9 @@ class Gate:
             *self._headers,
             *told,
         ]
-        self._note(scope["method"], status)
+        self._refusals.note(scope["method"], status)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _note(self, method: str, status: int) -> None:
-        """Count each; but of thousands one line: an overload must not fill the log as well."""
-        self._metrics.answered(method, None, status, 0.0)
-        self._refused += 1
-        now = time.monotonic()
-        if now - self._said_at >= _SAID_EVERY_SECONDS:
-            _log.warning("refused_at_the_gate", status=status, since_last_line=self._refused)
-            self._said_at, self._refused = now, 0
 
-
-_BUSY = OverloadedError(
-    "As many requests are being answered as can be at once.",
-    "Repeat the request after as many seconds as Retry-After says, with the same Idempotency-Key where it has one.",
-)
+_BUSY = OverloadedError(*BUSY)

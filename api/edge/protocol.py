@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from api.edge.bare_answers import whole_answer
 from api.edge.limits import ConnectionLimits
+from api.edge.shedding import Shedding
 from api.edge.watch import Watch
 from core.domain.errors import RequestTimeoutError
 
@@ -33,19 +34,26 @@ _SLOW = (
 )
 
 
-def protocol_factory(limits: ConnectionLimits) -> Callable[..., "EdgeProtocol"]:
+def protocol_factory(limits: ConnectionLimits, shedding: Shedding | None) -> Callable[..., "EdgeProtocol"]:
     """What `uvicorn.Config(http=…)` makes a connection with; all of them share one watch."""
-    return partial(EdgeProtocol, limits, Watch(limits))
+    return partial(EdgeProtocol, limits, Watch(limits), shedding)
 
 
 class EdgeProtocol(H11Protocol):
     """One connection."""
 
-    def __init__(self, limits: ConnectionLimits, watch: Watch, **uvicorns: Any) -> None:  # noqa: ANN401  # handed on
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        watch: Watch,
+        shedding: Shedding | None,
+        **uvicorns: Any,  # noqa: ANN401  # handed on
+    ) -> None:
         """As uvicorn makes it; see `H11Protocol`."""
         super().__init__(**uvicorns)
         self._limits = limits
         self._watch = watch
+        self._shedding = shedding
         self._inner: ASGIApp = self.app
         self.app = self._run
         self._received_bytes = 0
@@ -77,7 +85,20 @@ class EdgeProtocol(H11Protocol):
             return
         self._received_bytes += len(data)
         self._silent_seconds = 0.0
+        if self._shedding is not None and self._is_idle and (answer := self._shedding.answer(data)):
+            self.transport.write(answer)
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+            return
         super().data_received(data)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nothing of a request is here, and none is being answered."""
+        conn = self.conn
+        return conn.their_state is h11.IDLE and conn.our_state is h11.IDLE and not conn.trailing_data[0]
 
     def look(self, seconds: float) -> None:
         """See `Watched.look`."""

@@ -5,6 +5,7 @@ things that are there, so that the routes are entered and not only their doors.
 """
 
 import itertools
+import os
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from schemathesis.checks import CHECKS, load_all_checks
 from docs.openapi import document
 from tests.fuzz.world import World, build_world
 
-CASES_AN_OPERATION = 60
-ENOUGH = 2_000
-"""Times the operations: more than 2,000 cases, of which `ENOUGH` are demanded."""
+CASES_AN_OPERATION = int(os.environ.get("HEIRLOOM_FUZZ_EXAMPLES", "60"))
+SEED = os.environ.get("HEIRLOOM_FUZZ_SEED", "")
+"""Empty: the same requests each time. `make fuzz` draws others, and more."""
+ENOUGH = int(os.environ.get("HEIRLOOM_FUZZ_ENOUGH", "2000"))
+"""So many cases are demanded where all operations are tried."""
 NAMES = (
     "not_a_server_error",
     "status_code_conformance",
@@ -44,7 +47,8 @@ def world(sqlite_database, tmp_path):
 @settings(
     max_examples=CASES_AN_OPERATION,
     deadline=None,
-    derandomize=True,
+    derandomize=not SEED,
+    database=None,
     suppress_health_check=list(HealthCheck),
 )
 def test_no_request_is_answered_outside_the_document(case: Any, world: World):
@@ -56,8 +60,11 @@ def test_no_request_is_answered_outside_the_document(case: Any, world: World):
     case.validate_response(response, checks=checks)
 
 
-def test_enough_requests_were_drawn_where_all_operations_were_tried(request: pytest.FixtureRequest):
+def test_enough_requests_were_drawn_where_all_operations_were_tried(request: pytest.FixtureRequest, capsys: Any):
     drawn = next(_turn)
+    if SEED:
+        with capsys.disabled():
+            print(f"\nfuzz: seed {SEED}, {drawn:,} requests drawn")  # noqa: T201  # what a campaign is for
     tried = [item for item in request.session.items if "[" in item.name and item.fspath == request.node.fspath]
     if len(tried) < len(list(schema.get_all_operations())):
         pytest.skip("only some operations were tried")

@@ -110,7 +110,7 @@ def test_whatever_becomes_of_a_request_its_place_is_free_again(small):
         raise asyncio.CancelledError
 
     service = small.client.app.state.service
-    layer = Gate(fails, service.settings, service.rates, service.metrics)
+    layer = Gate(fails, service.settings, service.rates, service.reads, service.refusals)
 
     async def scene():
         for _ in range(10):

@@ -7,6 +7,8 @@ from contextlib import ExitStack, closing
 import httpx
 import pytest
 
+from api.edge.admission import Lane
+from api.edge.shedding import Shedding
 from tests.served import served
 from tests.wire import PATIENCE_SECONDS, heard, on_the_wire, request
 
@@ -252,6 +254,28 @@ def test_more_connections_from_one_address_than_may_be_leave_room_for_others(api
         stack.enter_context(closing(other))
         other.sendall(request("GET", "/livez", "Connection: close"))
         assert heard(other).status == 200
+
+
+def test_in_an_overload_a_connection_answers_reads_by_itself_and_goes_on_afterwards(api):
+    service = api.client.app.state.service
+
+    class Switched(Lane):
+        sheds = True
+
+    lane = Switched(1)
+    shedding = Shedding(lane, service.refusals, https=False)
+    with (
+        on_the_wire(api.client.app, shedding=shedding, keep_alive_seconds=SECONDS) as wire,
+        httpx.Client(base_url=f"http://127.0.0.1:{wire.port}") as client,
+    ):
+        assert [client.get("/v1/jobs").status_code for _ in range(3)] == [503] * 3
+        assert client.get("/livez").status_code == 200
+        assert client.post("/v1/subjects", json={}).status_code == 422
+        Switched.sheds = False
+        assert client.get("/v1/jobs").status_code == 200
+        Switched.sheds = True
+        with wire.connect(request("GET", "/v1/jobs")) as connection:
+            assert heard(connection).status == 503  # and closed when nothing follows
 
 
 def test_a_caller_who_waits_for_100_is_told_to_go_on_only_where_the_body_is_wanted(wire):
