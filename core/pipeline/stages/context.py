@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from core.pipeline.found import FoundFaces
 from core.pipeline.plan import StageCall, face_item, photo_item
 from core.pipeline.ports import Ports
 from core.pipeline.request import Photo, RestoreRequest, TuneRequest
+from core.pipeline.resume_state import ResumeState
 from core.priors.diffusers_unet import UNetPrior
 from core.recipes.schema import Recipe
 
@@ -52,7 +52,7 @@ class Context:
     constrain: Constrain = apply_checkpoint
     _working: tuple[int, np.ndarray] | None = None
     _constrained: tuple[str, UNetPrior] | None = None
-    _resume_keys: list[tuple[str, str, str]] = field(default_factory=list)
+    _resume_states: list[ResumeState] = field(default_factory=list)
 
     def output(self, stage: str, item: str) -> bytes:
         """What an earlier stage made.
@@ -121,18 +121,21 @@ class Context:
             return request.seed
         return request.seed_of(call.sources[0])
 
-    def resume_state(self, call: StageCall) -> tuple[Callable[[], bytes | None], Callable[[bytes], None]]:
+    def resume_state(
+        self, call: StageCall, *, two: bool = False
+    ) -> tuple[Callable[[], bytes | None], Callable[[bytes], None]]:
         """How a call loads and saves where it stopped; a part of a batch, or another batch, has a state of its own."""
         batch = hashlib.sha256("".join(call.hashes).encode()).hexdigest()
-        key = (f"resume-{call.stage}", f"{call.items[0]}+{len(call.items)}", batch)
-        self._resume_keys.append(key)
-        return partial(self.ports.store.get, *key), partial(self.ports.store.put, *key)
+        item = f"{call.items[0]}+{len(call.items)}"
+        state = ResumeState(self.ports.store, f"resume-{call.stage}", item, batch, two)
+        self._resume_states.append(state)
+        return state.load, state.save
 
     def discard_resume_states(self) -> None:
         """Drop the states of a call whose outputs are stored."""
-        for key in self._resume_keys:
-            self.ports.store.discard(*key)
-        self._resume_keys.clear()
+        for state in self._resume_states:
+            state.discard()
+        self._resume_states.clear()
 
     def place(self, call: StageCall) -> tuple[int, int]:
         """Which one of its kind a call for one photo is, and how many there are: each is a step of its stage."""

@@ -24,7 +24,7 @@ def handle(call: StageCall, context: Context) -> list[bytes]:
     else:
         anchors = [unpack(context.output(*need))[0]["anchor"] for need in call.needs]
     digest = hashlib.sha256(b"".join(anchor.tobytes() for anchor in anchors)).hexdigest()
-    load_state, save_state = context.resume_state(call)
+    load_state, save_state = context.resume_state(call, two=True)
     return [
         finetune(
             context.prior,
