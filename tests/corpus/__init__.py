@@ -7,6 +7,10 @@ The whole, with a table of what became of it:
 and through a running service, API and worker:
 
     python -m tests.corpus.served
+
+and what a service has stored itself, damaged bit by bit:
+
+    python -m tests.corpus.flips
 """
 
 from tests.corpus import photos, tiffs, zips
