@@ -143,6 +143,10 @@ class Faults:
             too_many = fault.kind is Kind.POINT_ZOMBIE and len(self._stopped) >= max(1, len(self.fleet.alive()) // 2)
         if too_many or fault.action is None or not self.orders.give(fault.point, fault.action):
             self.journal.miss(fault.kind)
+            return
+        time.sleep(fault.seconds)
+        if self.orders.take_back(fault.point):
+            self.journal.miss(fault.kind)
 
     def _cut(self, fault: Fault) -> None:
         if self.site.postgres is not None:

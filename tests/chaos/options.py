@@ -70,7 +70,7 @@ class Options:
 WORKERS = {Mode.SERVER: 8, Mode.CELERY: 3, Mode.EMBEDDED: 4}
 _WORKERS = {
     Kind.KILL: 2.2,
-    Kind.POINT_KILL: 0.8,
+    Kind.POINT_KILL: 1.2,
     Kind.ZOMBIE: 4.0,
     Kind.POINT_ZOMBIE: 3.0,
     Kind.DRAIN: 10.0,

@@ -57,6 +57,14 @@ class Orders:
         beside.rename(place)
         return True
 
+    def take_back(self, point: str) -> bool:
+        """Forget one; False where it was taken."""
+        try:
+            (self._waiting / point).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
     def withdraw(self) -> None:
         """Forget those that nobody has taken."""
         for place in self._waiting.iterdir():

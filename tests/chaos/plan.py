@@ -58,7 +58,7 @@ class Fault:
         at: seconds after the start.
         kind: of fault.
         choice: 0 … 1, says which of those that could be hit is hit.
-        seconds: how long it lasts; 0: it is over at once.
+        seconds: how long it lasts, or waits at its point; 0: it is over at once.
         point: where, of the kinds that wait at one.
         action: what is done there.
     """
@@ -78,6 +78,7 @@ class Pace:
     Attributes:
         every: seconds between two faults of a kind, on average.
         zombie_seconds: the least that a worker stands still; somewhat longer than a lease.
+        order_seconds: an order waits at its point; were many there, no job would come beyond the first.
         hang_seconds: of Redis.
         absent_seconds: of Redis.
         postgres_seconds: of Postgres.
@@ -86,6 +87,7 @@ class Pace:
 
     every: Mapping[Kind, float]
     zombie_seconds: float
+    order_seconds: float = 12.0
     hang_seconds: float = 6.0
     absent_seconds: float = 8.0
     postgres_seconds: float = 3.0
@@ -122,7 +124,9 @@ def _of_kind(dice: random.Random, kind: Kind, every: float, seconds: float, pace
 def _lasts(dice: random.Random, kind: Kind, pace: Pace) -> float:
     least = {
         Kind.ZOMBIE: pace.zombie_seconds,
-        Kind.POINT_ZOMBIE: pace.zombie_seconds,
+        Kind.POINT_KILL: pace.order_seconds,
+        Kind.POINT_ZOMBIE: pace.order_seconds,
+        Kind.RESET: pace.order_seconds,
         Kind.REDIS_HANG: pace.hang_seconds,
         Kind.REDIS_ABSENT: pace.absent_seconds,
         Kind.POSTGRES_STOP: pace.postgres_seconds,

@@ -35,6 +35,6 @@ def test_every_named_point_comes_before_any_comes_again():
 
 
 def test_a_zombie_stands_still_for_longer_than_its_lease():
-    stops = [fault for fault in planned(2) if fault.kind in (Kind.ZOMBIE, Kind.POINT_ZOMBIE)]
+    stops = [fault for fault in planned(2) if fault.kind is Kind.ZOMBIE]
     assert stops
     assert all(fault.seconds > Options().lease_seconds for fault in stops)
