@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,19 +44,21 @@ class Orders:
     """Of one campaign: a folder that its processes share."""
 
     def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
         self._waiting = folder / "waiting"
         self._taken = folder / "taken.jsonl"
         self._waiting.mkdir(parents=True, exist_ok=True)
 
     def give(self, point: str, action: Action) -> bool:
         """Have the next worker at a point do this; False where an order waits there already."""
-        place = self._waiting / point
-        if place.exists():
-            return False
-        beside = self._waiting / f".{point}"
-        beside.write_text(action)
-        beside.rename(place)
-        return True
+        with self._lock:
+            place = self._waiting / point
+            if place.exists():
+                return False
+            beside = self._waiting / f".{point}"
+            beside.write_text(action)
+            beside.rename(place)
+            return True
 
     def take_back(self, point: str) -> bool:
         """Forget one; False where it was taken."""
