@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _FULL_MIB = 1
@@ -56,6 +56,8 @@ def mounted(folder: Path, size_mib: int) -> Iterator[Disk]:
         yield Disk(folder, size_mib)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=False)  # noqa: S603, S607  # the system's own
+        with suppress(OSError):  # made anew in it since, or not empty from before
+            folder.rmdir()
 
 
 def _mount(*arguments: str, check: bool = True) -> int:

@@ -1,6 +1,7 @@
 """What a campaign runs on: private servers, small disks, the API as a process, and a home with a tiny prior."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,7 @@ def site_of(options: Options, folder: Path) -> Iterator[Site]:
             disks["blobs"] = stack.enter_context(mounted(place, _POSTGRES_MIB))
         else:
             place.mkdir()
+            stack.callback(shutil.rmtree, place, ignore_errors=True)
         postgres = PostgresServer(place, programs)
         postgres.initialise()
         postgres.start()
