@@ -21,7 +21,7 @@ serve: setup           ## the API and one worker on this machine, until Ctrl-C
 	$(BIN)/heirloom serve
 
 test: lint             ## everything that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/fuzz
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/fuzz
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz
 
 lint: setup
