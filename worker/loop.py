@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from core import logs
@@ -14,6 +15,8 @@ from worker.drain import Drain
 from worker.held import HeldJob
 from worker.patience import AWAY
 
+_REMEMBERED = 1_000
+"""Jobs that a worker knows it has taken; of those it may still be running in the database there are a few at most."""
 _log = logs.get_logger(__name__)
 
 
@@ -43,6 +46,8 @@ class Loop:
         self._drain = drain
         self._poll_seconds = poll_seconds
         self._wake = threading.Event()
+        self._told: deque[tuple[str, int]] = deque(maxlen=_REMEMBERED)
+        self._unsure = False
 
     def ring(self) -> None:
         """There may be work: look now. Safe from any thread, and in a signal's handler."""
@@ -66,7 +71,23 @@ class Loop:
 
     def take(self) -> list[HeldJob]:
         """Claim the first job, and of restorations those that fit into its batch; nothing while it is set aside."""
+        try:
+            members = self._take()
+        except AWAY:
+            self._unsure = True  # it may have been written, and only the answer lost
+            raise
+        self._unsure = False
+        for member in members:
+            self._told.append((member.id, member.attempt))
+            _log.info("job_claimed", job_id=member.id, kind=member.job.kind, attempt=member.attempt)
+        return members
+
+    def _take(self) -> list[HeldJob]:
         with self._database.write() as session:
+            if self._unsure:
+                unheard = queue.give_back_unheard(session, self._claim.worker_id, self._told)
+                if unheard:
+                    _log.warning("unheard_claims_given_back", job_ids=unheard)
             if stations.is_set_aside(session, self._claim.worker_id, now_of(session)):
                 return []
             leader = queue.claim(session, self._claim)
@@ -75,10 +96,7 @@ class Loop:
             jobs = [leader]
             if leader.kind == JobKind.RESTORATION:
                 jobs += queue.claim_companions(session, leader, self._claim, _companions(leader.recipe, leader.options))
-        members = [HeldJob(job, together=len(jobs)) for job in jobs]
-        for member in members:
-            _log.info("job_claimed", job_id=member.id, kind=member.job.kind, attempt=member.attempt)
-        return members
+        return [HeldJob(job, together=len(jobs)) for job in jobs]
 
     def _take_patiently(self) -> list[HeldJob]:
         try:

@@ -5,7 +5,7 @@ Each function is one statement or a few in the caller's transaction; none commit
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,6 +84,28 @@ def claim_companions(session: Session, leader: Job, wanted: Claim, most: int) ->
     found = _first(*_claimable(session, wanted), *alike).limit(most)
     jobs = session.scalars(found.with_for_update(skip_locked=True, of=Job)).all()
     return [_taken(session, job, wanted) for job in jobs]
+
+
+def give_back_unheard(session: Session, worker_id: str, told: Collection[tuple[str, int]]) -> list[str]:
+    """Put jobs back that a worker has taken without knowing: its claim was written, and the answer never came.
+
+    Otherwise they would wait for their lease, and be marked by a crash that nobody had.
+
+    Args:
+        session: the transaction.
+        worker_id: who asks; it has no job in hand.
+        told: id and attempt of every job that it knows it has taken.
+
+    Returns:
+        Their ids.
+    """
+    taken = select(Job).where(RUNNING, Job.worker_id == worker_id).order_by(Job.id)
+    now, given_back = now_of(session), []
+    for job in session.scalars(taken.with_for_update(of=Job).execution_options(populate_existing=True)).all():
+        if (job.id, job.attempt) not in told:
+            move(session, job, JobEvent.DRAINED, now, {"worker_id": worker_id})
+            given_back.append(job.id)
+    return given_back
 
 
 def _claimable(session: Session, wanted: Claim) -> list[ColumnElement[bool]]:

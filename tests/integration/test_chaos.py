@@ -13,7 +13,7 @@ from tests.chaos.plan import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 ON_A_DISK = {Kind.DISK_BLOBS, Kind.DISK_HOME}
-UNSURE = {Kind.POINT_KILL, Kind.POINT_ZOMBIE, Kind.RESET}
+UNSURE = {Kind.POINT_ZOMBIE, Kind.RESET}
 """They wait at points that in so short a time nobody may reach; the longer campaigns say how often they came."""
 # Seeds under which orders are given early at points that every worker reaches.
 SERVER = ("--seed", "125", "--minutes", "0.3", "--workers", "6", "--lease", "5")
@@ -28,12 +28,9 @@ def test_whatever_is_killed_stopped_or_filled_every_accepted_job_ends_once(mode,
     command = [sys.executable, "-m", "tests.chaos", *options, "--folder", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  # our own
     said = f"{done.stdout}\n{done.stderr}"
-    assert (tmp_path / "campaigns.jsonl").exists(), said
+    assert done.returncode == 0, said
     values = json.loads((tmp_path / "campaigns.jsonl").read_text())
     assert not values["problems"], said
-    # On a busy machine a heartbeat comes later than so short a lease allows: no fault, and nothing is lost by it.
-    assert values["findings"].keys() <= {"false_crash"}, said
-    assert done.returncode == (1 if values["findings"] else 0), said
     kinds = {Kind(kind) for kind in values["faults"]}
     assert kinds >= set(EVERY_SECONDS[mode]) - UNSURE - (set() if can_mount() else ON_A_DISK), said
     assert values["ends"]["succeeded"] > 5, said
