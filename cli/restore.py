@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from core.domain.errors import HeirloomError, InvalidRequestError
 from core.domain.face import FaceVerdict
 from core.domain.mode import Mode
 from core.imaging.recompose import OutputWish
-from core.recipes.schema import Recipe, noise_steps_for, with_noise_steps
+from core.recipes.schema import Recipe, as_wanted, noise_steps_for
 
 if TYPE_CHECKING:
     from core.pipeline.checkpoint import CheckpointInfo
@@ -128,13 +129,11 @@ def restore_command(
         calibrated = is_calibrated(name, home(), spec)
         if own_steps and not calibrated:
             raise uncalibrated(name)
-        numbers = choose_recipe(recipe, chosen_mode, spec.resolution)
-        own_steps = own_steps or (numbers.restore.by_photo and noise_steps is None and calibrated)
-        numbers = with_noise_steps(numbers, noise_steps, by_photo=own_steps)
+        wanted = partial(as_wanted, noise_steps=noise_steps, by_photo=own_steps, calibrated=calibrated)
+        numbers = wanted(choose_recipe(recipe, chosen_mode, spec.resolution))
         wishes = wishes_of(face or [], box or [], len(photos))
         named = checkpoints_of(wishes)
-        own = choose_recipe(None, Mode.PERSONAL, spec.resolution) if named else None
-        own = own and with_noise_steps(own, noise_steps, by_photo=own_steps)
+        own = wanted(choose_recipe(None, Mode.PERSONAL, spec.resolution)) if named else None
         request = RestoreRequest(
             photos=tuple(replace(read_photo(path, aligned), faces=wishes) for path in photos),
             checkpoint=read_checkpoint(checkpoint) if checkpoint else None,

@@ -189,6 +189,22 @@ def with_noise_steps(recipe: Recipe, noise_steps: int | None, *, by_photo: bool)
     return override(recipe, {"restore.noise_steps": noise_steps, "restore.by_photo": by_photo})
 
 
+def as_wanted(recipe: Recipe, noise_steps: int | None, *, by_photo: bool, calibrated: bool) -> Recipe:
+    """A recipe as a request carries it out.
+
+    Args:
+        recipe: as it was chosen.
+        noise_steps: the K that was named, if one was.
+        by_photo: each face's own K was asked for; that the prior can choose it was checked.
+        calibrated: whether it can. Where nothing was asked, a recipe's wish for it counts with such a prior only.
+
+    Raises:
+        InvalidRecipeError: K is not in 1 … 10,000.
+    """
+    own = by_photo or (recipe.restore.by_photo and noise_steps is None and calibrated)
+    return with_noise_steps(recipe, noise_steps, by_photo=own)
+
+
 def noise_steps_for(fidelity: float) -> int:
     """K for a fidelity dial: 1 is the most faithful (K = 50), 0 the freest (K = 400); K = round(400 − 350·fidelity).
 

@@ -13,7 +13,7 @@ from core.priors.fit import check_recipe
 from core.priors.spec import PriorSpec
 from core.recipes.own import read_own_recipes
 from core.recipes.presets import PRESETS, Preset, default_preset, preset
-from core.recipes.schema import Recipe, noise_steps_for, with_noise_steps
+from core.recipes.schema import Recipe, as_wanted, noise_steps_for
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class Offer:
                     f"The prior {self.prior.name!r} has {total} noise steps; usual are {recipe.restore.noise_steps}.",
                     pointer=member,
                 )
-        by_photo = dials.by_photo or (recipe.restore.by_photo and steps is None and self.calibrated)
-        recipe = with_noise_steps(recipe, steps, by_photo=by_photo)
+        recipe = as_wanted(recipe, steps, by_photo=dials.by_photo, calibrated=self.calibrated)
         try:
             check_recipe(recipe, self.prior)
         except InvalidRecipeError as error:

@@ -169,6 +169,16 @@ def verified(ref: BlobRef, parts: Iterable[bytes]) -> Iterator[bytes]:
         yield held
 
 
+def is_whole(parts: Iterable[bytes]) -> bool:
+    """Whether a blob that is read with `verified` is there, and what its name says; read to its end."""
+    try:
+        for _ in parts:
+            pass
+    except (BlobMissingError, BlobDamagedError):
+        return False
+    return True
+
+
 def write_blob(store: BlobStore, owner_id: str, data: bytes) -> BlobRef:
     """Store bytes that are in memory."""
     with store.writer(owner_id) as writer:

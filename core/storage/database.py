@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from core.db import blobs, chunks
 from core.db.session import Database, now_of
-from core.domain.errors import BlobDamagedError, BlobMissingError, DiskFullError, StorageError
-from core.storage.base import CHUNK_BYTES, BlobRef, check_owner, check_ref, missing, verified
+from core.domain.errors import DiskFullError, StorageError
+from core.storage.base import CHUNK_BYTES, BlobRef, check_owner, check_ref, is_whole, missing, verified
 
 _POSTGRES_DISK_FULL = "53100"
 
@@ -78,12 +78,7 @@ class DatabaseStore:
 
     def is_sound(self, ref: BlobRef) -> bool:
         """Whether it is there and whole."""
-        try:
-            for _ in self.read(ref):
-                pass
-        except (BlobMissingError, BlobDamagedError):
-            return False
-        return True
+        return is_whole(self.read(ref))
 
     def _chunks(self, ref: BlobRef) -> Iterator[bytes]:
         number = 0

@@ -18,8 +18,8 @@ from typing import IO, Self
 
 from core.db import blobs
 from core.db.session import Database, now_of
-from core.domain.errors import BlobDamagedError, BlobMissingError, DiskFullError, StorageError
-from core.storage.base import CHUNK_BYTES, BlobRef, check_owner, check_ref, missing, verified
+from core.domain.errors import DiskFullError, StorageError
+from core.storage.base import CHUNK_BYTES, BlobRef, check_owner, check_ref, is_whole, missing, verified
 from core.storage.database import in_our_words
 from core.storage.s3_objects import PIECE_BYTES, Objects, Piece
 from core.storage.s3_place import S3Place
@@ -102,12 +102,7 @@ class S3Store:
 
     def is_sound(self, ref: BlobRef) -> bool:
         """Whether it is there and whole."""
-        try:
-            for _ in self.read(ref):
-                pass
-        except (BlobMissingError, BlobDamagedError):
-            return False
-        return True
+        return is_whole(self.read(ref))
 
     def _drop_waste(self, piece: Piece) -> bool:
         """Remove a piece of a blob that is not there, unless a writer has begun to store it; whether it was removed."""

@@ -7,7 +7,15 @@ from core.domain.errors import InvalidRecipeError
 from core.domain.mode import Mode
 from core.recipes.cost import cost_of
 from core.recipes.presets import PRESETS, QUICK_NOISE_STEPS, default_preset, preset
-from core.recipes.schema import AlbumRecipe, FinetuneRecipe, RestoreRecipe, build_recipe, noise_steps_for, override
+from core.recipes.schema import (
+    AlbumRecipe,
+    FinetuneRecipe,
+    RestoreRecipe,
+    as_wanted,
+    build_recipe,
+    noise_steps_for,
+    override,
+)
 
 
 def test_the_paper_s_numbers_are_the_paper_s():
@@ -128,3 +136,21 @@ def test_defaults_are_the_paper_s():
     assert AlbumRecipe() == preset("paper-generative").recipe.album
     assert FinetuneRecipe() == preset("paper-generative").recipe.finetune
     assert RestoreRecipe() == preset("paper-generative").recipe.restore
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "asked", "calibrated", "own"),
+    [
+        ("quick-direct", None, False, True, True),
+        ("quick-direct", None, False, False, False),
+        ("quick-direct", 106, False, True, False),
+        ("quick-direct", 106, True, True, True),
+        ("direct", None, False, True, False),
+        ("direct", None, True, True, True),
+    ],
+)
+def test_each_face_has_its_own_k_where_that_is_asked_or_the_recipe_s_wish_with_a_calibrated_prior(
+    name, steps, asked, calibrated, own
+):
+    wanted = as_wanted(PRESETS[name].recipe, steps, by_photo=asked, calibrated=calibrated).restore
+    assert (wanted.by_photo, wanted.noise_steps) == (own, steps or PRESETS[name].recipe.restore.noise_steps)
